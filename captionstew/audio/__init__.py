@@ -1,0 +1,1 @@
+"""Audio in and out: headers, decoding, resampling, encoding, measures, fingerprints."""

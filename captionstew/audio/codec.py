@@ -1,0 +1,206 @@
+"""Bytes of an audio file to mono samples: libsndfile for every format, dr_flac where it is faster and exact."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from captionstew.audio.mp3 import mp3_frames
+
+Samples = npt.NDArray[np.float32]
+Pcm = npt.NDArray[np.int16]
+Audio = bytes | str  # a file's content, or its path
+
+_CONTAINERS = {"WAV": "wav", "WAVEX": "wav", "RF64": "wav", "W64": "wav", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3",
+               "MPEG": "mp3", "AIFF": "aiff", "AU": "au", "CAF": "caf"}  # fmt: skip
+
+
+class Undecodable(Exception):
+    """These bytes are not audio that can be decoded here; `reason` is the drop reason."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a file's headers say, before anything is decoded."""
+
+    container: str
+    subtype: str
+    sample_rate: int
+    channels: int
+    frames: int
+
+    @property
+    def seconds(self) -> float:
+        """Length by the headers."""
+        return self.frames / self.sample_rate
+
+
+def probe(audio: Audio) -> Format:
+    """The format by headers alone; Undecodable if they make no sense."""
+    try:
+        info = soundfile.info(_file(audio))
+    except soundfile.LibsndfileError as error:
+        if _is_mp4(audio):
+            return _probe_mp4(audio)
+        raise Undecodable("unreadable", error.error_string) from None
+    container = "opus" if info.subtype == "OPUS" else _CONTAINERS.get(info.format, info.format.lower())
+    if container == "mp3" and (frames := mp3_frames(audio)):
+        return Format(container, info.subtype, info.samplerate, info.channels, frames)
+    if info.frames <= 0 or info.samplerate <= 0:
+        raise Undecodable("empty", f"{info.frames} frames at {info.samplerate} Hz")
+    return Format(container, info.subtype, info.samplerate, info.channels, info.frames)
+
+
+def decode_mono(audio: Audio, form: Format, first: int = 0, count: int | None = None) -> Samples:
+    """`count` frames from frame `first`, channels averaged: float32 in [-1, 1], shape (frames,).
+
+    Undecodable if fewer frames are there than the headers promised (a truncated or lying file).
+    """
+    wanted = form.frames - first if count is None else min(count, form.frames - first)
+    if form.container == "m4a":
+        return _decode_mp4(audio, first, wanted)
+    if form.container == "flac" and isinstance(audio, bytes) and first == 0 and wanted == form.frames:
+        frames = _decode_flac(audio)
+    else:
+        frames = _decode_soundfile(audio, form, first, wanted)
+    # Lossy headers may be off by one codec frame at the end; a hole of 2 % is a broken file.
+    if len(frames) < wanted and (form.container in {"flac", "wav"} or len(frames) < 0.98 * wanted):
+        raise Undecodable("truncated", f"{len(frames)} of {wanted} frames")
+    return mono(frames)[:wanted]
+
+
+def mono(frames: Samples) -> Samples:
+    """Channels averaged; (frames, channels) or (frames,) to (frames,)."""
+    if frames.ndim == 1 or frames.shape[1] == 1:
+        return frames.reshape(-1)
+    average: Samples = frames @ np.full(frames.shape[1], 1 / frames.shape[1], np.float32)
+    return average
+
+
+def decode_pcm(data: bytes, codec: str) -> tuple[Pcm, int]:
+    """A shard's audio bytes as 16-bit mono samples and their rate; Undecodable if they are damaged."""
+    if codec == "flac":
+        return _decode_flac_pcm(data)
+    try:
+        pcm, rate = soundfile.read(io.BytesIO(data), dtype="int16")
+    except soundfile.LibsndfileError as error:
+        raise Undecodable("unreadable", error.error_string) from None
+    return pcm, rate
+
+
+def _decode_soundfile(audio: Audio, form: Format, first: int, count: int) -> Samples:
+    # 16-bit WAV is copied as it is (14x faster than libsndfile's float path) and scaled in one pass.
+    exact = form.container == "wav" and form.subtype == "PCM_16"
+    try:
+        with soundfile.SoundFile(_file(audio)) as file:
+            if first:
+                file.seek(first)
+            frames = file.read(count, dtype="int16" if exact else "float32")
+    except soundfile.LibsndfileError as error:
+        raise Undecodable("undecodable", error.error_string) from None
+    samples: Samples = frames.astype(np.float32) * np.float32(1 / 32768) if exact else frames
+    return samples
+
+
+def _decode_flac(data: bytes) -> Samples:
+    """dr_flac: bit-exact with libFLAC at 1.6 to 1.9 times its speed."""
+    lib, ffi = _miniaudio()
+    channels, rate, count = ffi.new("unsigned int*"), ffi.new("unsigned int*"), ffi.new("ma_uint64*")
+    pointer = lib.ma_dr_flac_open_memory_and_read_pcm_frames_f32(
+        data, len(data), channels, rate, count, ffi.NULL
+    )
+    if pointer == ffi.NULL:
+        raise Undecodable("undecodable", "dr_flac finds no frames")
+    try:
+        view = np.frombuffer(ffi.buffer(pointer, count[0] * channels[0] * 4), np.float32)
+        frames = view.reshape(-1, channels[0])
+        return mono(frames).copy() if channels[0] == 1 else mono(frames)
+    finally:
+        lib.ma_dr_flac_free(pointer, ffi.NULL)
+
+
+def _decode_flac_pcm(data: bytes) -> tuple[Pcm, int]:
+    lib, ffi = _miniaudio()
+    channels, rate, count = ffi.new("unsigned int*"), ffi.new("unsigned int*"), ffi.new("ma_uint64*")
+    pointer = lib.ma_dr_flac_open_memory_and_read_pcm_frames_s16(
+        data, len(data), channels, rate, count, ffi.NULL
+    )
+    if pointer == ffi.NULL:
+        raise Undecodable("undecodable", "dr_flac finds no frames")
+    try:
+        pcm = np.frombuffer(ffi.buffer(pointer, count[0] * channels[0] * 2), np.int16).copy()
+        return pcm.reshape(-1, channels[0])[:, 0] if channels[0] > 1 else pcm, rate[0]
+    finally:
+        lib.ma_dr_flac_free(pointer, ffi.NULL)
+
+
+def _file(audio: Audio) -> io.BytesIO | str:
+    return io.BytesIO(audio) if isinstance(audio, bytes) else audio
+
+
+def _is_mp4(audio: Audio) -> bool:
+    if isinstance(audio, bytes):
+        return audio[4:8] == b"ftyp"
+    with open(audio, "rb") as file:
+        return file.read(8)[4:] == b"ftyp"
+
+
+def _miniaudio() -> tuple[Any, Any]:
+    import miniaudio
+
+    return miniaudio.lib, miniaudio.ffi
+
+
+def _probe_mp4(audio: Audio) -> Format:
+    with _open_mp4(audio) as container:
+        stream = container.streams.audio[0]
+        seconds = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        frames = round(seconds * stream.rate)
+        if frames <= 0:
+            raise Undecodable("empty", "no audio frames in the MP4 header")
+        return Format("m4a", stream.codec_context.name.upper(), stream.rate, stream.channels, frames)
+
+
+def _decode_mp4(audio: Audio, first: int, count: int) -> Samples:
+    import av
+
+    with _open_mp4(audio) as container:
+        resampler = av.AudioResampler(format="flt")
+        parts: list[Samples] = []
+        have = 0
+        try:
+            for frame in container.decode(audio=0):
+                for piece in resampler.resample(frame):
+                    block = piece.to_ndarray().reshape(-1, len(piece.layout.channels))
+                    parts.append(mono(block))
+                    have += len(block)
+                if have >= first + count:
+                    break
+        except av.FFmpegError as error:
+            raise Undecodable("undecodable", str(error)) from None
+    samples = np.concatenate(parts)[first : first + count] if parts else np.empty(0, np.float32)
+    if len(samples) < 0.98 * count:
+        raise Undecodable("truncated", f"{len(samples)} of {count} frames")
+    return samples
+
+
+def _open_mp4(audio: Audio) -> Any:
+    try:
+        import av
+    except ModuleNotFoundError:
+        raise Undecodable("no-decoder", "m4a needs the extra captionstew[m4a]") from None
+    try:
+        container = av.open(_file(audio))
+    except av.FFmpegError as error:
+        raise Undecodable("unreadable", str(error)) from None
+    if not container.streams.audio:
+        container.close()
+        raise Undecodable("unreadable", "no audio stream")
+    return container

@@ -1,0 +1,1 @@
+"""Open audio-caption corpora: their facts, and their annotations as lazy tables."""

@@ -1,0 +1,42 @@
+"""Sub-folders that appear whole or not at all, and tell which version made them."""
+
+import os
+import shutil
+from pathlib import Path
+
+from captionstew.corpora.sampler import CORPORA, MARKER, VERSION
+from captionstew.corpora.sampler.layout import write
+from captionstew.errors import BuildError, CorpusError
+
+_NOTE = "Made by captionstew.corpora.sampler, version {}. It may be deleted and is made again when needed.\n"
+
+
+def finish(folder: Path, corpus: str) -> None:
+    """The sub-folder of that corpus is there and complete."""
+    if corpus not in CORPORA:
+        raise CorpusError(f"the sampler has no corpus `{corpus}`", hint=f"one of: {', '.join(CORPORA)}")
+    target, partial = folder / corpus, folder / f".{corpus}.part"
+    if _is_finished(target):
+        return
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # what an interrupted call left
+        partial.mkdir(parents=True)
+        write(corpus, partial)
+        (partial / MARKER).write_text(_NOTE.format(VERSION), encoding="utf-8")
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(partial, target)
+    except OSError as error:
+        cause = os.strerror(error.errno) if error.errno else str(error)
+        hint = "make room (the sampler needs 150 MB) and the folder writable, or choose another one"
+        raise BuildError(f"{corpus} cannot be made", cause=cause, where=str(folder), hint=hint) from error
+
+
+def _is_finished(target: Path) -> bool:
+    """Whether this version made it; a folder that no version made is nothing to be overwritten."""
+    if not target.exists():
+        return False
+    marker = target / MARKER
+    if not marker.is_file():
+        hint = "move it away or choose another folder for the sampler"
+        raise CorpusError(f"{target.name} was not made by the sampler", where=str(target), hint=hint)
+    return marker.read_text(encoding="utf-8") == _NOTE.format(VERSION)

@@ -1,0 +1,62 @@
+"""One clip on its way through the audio stages."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from captionstew.audio.codec import Format, Pcm
+from captionstew.audio.fingerprint import Words
+from captionstew.audio.measure import Measures
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a clip's audio lies: a file, or `size` bytes of one (a member of a tar)."""
+
+    path: Path
+    offset: int = -1
+    size: int = 0
+
+    def read(self) -> bytes:
+        """All bytes of the file or member."""
+        if self.offset < 0:
+            return self.path.read_bytes()
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+@dataclass
+class Sound:
+    """A clip's source and what the stages have found so far; each stage fills its part."""
+
+    clip_id: str
+    source: Source
+    first_second: float | None = None  # cut out of the source, where the source is a whole recording
+    last_second: float | None = None
+    form: Format | None = None  # by Probe
+    data: bytes | None = None  # by Probe, where the file is small enough to hold
+    pcm: Pcm | None = None  # by Normalize
+    untouched: bool = False  # by Normalize: `data` already holds exactly `pcm` as 16 kHz mono FLAC
+    measures: Measures | None = None  # by Measure
+    sha256: str = ""  # by Measure
+    words: Words | None = None  # by Measure
+    encoded: bytes = b""  # by Encode
+    codec: str = ""  # by Encode
+    sample_rate: int = 0  # by Normalize
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """First frame and number of frames of the clip in its source, by the headers; (0, 0) past the end."""
+        assert self.form is not None, "probe first"
+        rate, frames = self.form.sample_rate, self.form.frames
+        first = min(round((self.first_second or 0.0) * rate), frames)
+        last = frames if self.last_second is None else min(round(self.last_second * rate), frames)
+        return first, max(0, last - first)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the clip, exact once decoded and by the headers before."""
+        if self.pcm is not None:
+            return len(self.pcm) / self.sample_rate
+        assert self.form is not None, "probe first"
+        return self.span[1] / self.form.sample_rate

@@ -1,0 +1,122 @@
+"""What a stage is: a frozen dataclass that keeps rows, and counts what it drops by reason."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+
+from captionstew.corpora.facts import Corpus
+from captionstew.digest import digest
+from captionstew.pipeline.sound import Sound
+
+DROPS = {
+    "rank": pl.UInt64,
+    "clip_id": pl.String,
+    "corpus": pl.String,
+    "reason": pl.String,
+    "detail": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One decision about clips. Its fields are its parameters; raise `version` when its output changes."""
+
+    version: ClassVar[int] = 1
+
+    @property
+    def name(self) -> str:
+        """The class' name in lower case, as ledger and drops call it."""
+        return type(self).__name__.lower()
+
+    def identity(self) -> str:
+        """A hash of class, version and fields: equal identities make equal output from equal input."""
+        return digest(
+            type(self).__name__, self.version, {key: _plain(value) for key, value in asdict(self).items()}
+        )
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set | frozenset) else value
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The metadata of all clips, lazily: one row per clip, one row per caption, joined by `rank`.
+
+    `rank` numbers annotation rows in the order of the recipe's corpora; a lower rank wins wherever one must be chosen.
+    """
+
+    clips: pl.LazyFrame
+    captions: pl.LazyFrame
+
+
+@dataclass(frozen=True)
+class Out:
+    """What a table stage leaves, and what it dropped, clip by clip and caption by caption (columns `DROPS`)."""
+
+    tables: Tables
+    drops: pl.LazyFrame = field(default_factory=lambda: nothing())
+    caption_drops: pl.LazyFrame = field(default_factory=lambda: nothing())
+    received: Tables | None = None  # what came in, where that is not the tables given (Read)
+
+
+def nothing() -> pl.LazyFrame:
+    """An empty table of drops."""
+    return pl.LazyFrame(schema=DROPS)
+
+
+def dropped(rows: pl.LazyFrame, reason: str | pl.Expr, detail: str | pl.Expr = "") -> pl.LazyFrame:
+    """These rows as drops; `rows` has rank, clip_id and corpus."""
+    why, more = (pl.lit(text) if isinstance(text, str) else text for text in (reason, detail))
+    return rows.select("rank", "clip_id", "corpus", why.alias("reason"), more.cast(pl.String).alias("detail"))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a table stage may know beyond its rows."""
+
+    corpora: tuple[Corpus, ...]  # in the recipe's order
+    places: Mapping[str, tuple[Path, ...]]  # corpus name -> folders that hold its files
+    limit: int | None = None  # clips per corpus, for trying things out
+    audio: pl.LazyFrame | None = None  # after the audio pass: one row of measures per clip
+
+
+@dataclass(frozen=True)
+class TableStage(Stage):
+    """A stage over the metadata of all clips at once."""
+
+    def upstream(self, context: Context) -> str:
+        """What the output depends on beyond fields and rows, such as files; part of the fingerprint."""
+        return ""
+
+    def __call__(self, tables: Tables, context: Context) -> Out:
+        """The rows that stay; lazily, so that ten million of them fit."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Why one clip ends here."""
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class ClipStage(Stage):
+    """A stage over one clip's audio; all of them run in one pass, so that samples never leave the process."""
+
+    def __call__(self, sound: Sound) -> Drop | None:
+        """Add to `sound` what is found, or say why the clip is dropped."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Sink(Stage):
+    """The last stage: it decides the size and the tiers of the files that are written."""
+
+    megabytes: int = 500
+    tiers: tuple[str, ...] = ("audio",)

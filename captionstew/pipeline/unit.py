@@ -1,0 +1,167 @@
+"""One piece of audio work: a list of clips in, one finished table and one file of encoded audio out."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from captionstew.digest import file_sha256
+from captionstew.pipeline.ledger import Output
+from captionstew.pipeline.memory import keep_freed_memory
+from captionstew.pipeline.sound import Sound, Source
+from captionstew.pipeline.stage import ClipStage
+from captionstew.shards.atomic import disk_errors, replacing
+
+AUDIO = {
+    "clip_id": pl.String, "codec": pl.String, "sample_rate": pl.Int32, "num_samples": pl.Int64, "duration": pl.Float64,
+    "source_sample_rate": pl.Int32, "source_channels": pl.Int16, "source_container": pl.String,
+    "loudness": pl.Float32, "peak": pl.Float32, "silence": pl.Float32, "clipping": pl.Float32,
+    "dc_offset": pl.Float32, "bandwidth": pl.Float32, "audio_sha256": pl.String, "fingerprint": pl.Binary,
+    "offset": pl.Int64, "length": pl.Int64, "stage": pl.String, "reason": pl.String, "detail": pl.String,
+}  # fmt: skip
+PLAN = [
+    "clip_id",
+    "corpus",
+    "split",
+    "source_id",
+    "start",
+    "end",
+    "whole",
+    "root",
+    "path",
+    "offset",
+    "length",
+    "modified",
+]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Rows [first, first + count) of the plan, to be worked on by `stages`; `name` is the hash of both."""
+
+    name: str
+    plan: Path
+    first: int
+    count: int
+    roots: tuple[tuple[str, tuple[Path, ...]], ...]  # corpus -> folders
+    stages: tuple[ClipStage, ...]
+    folder: Path
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a unit."""
+
+    received: int
+    drops: dict[str, int]
+    seconds: float  # of audio kept
+    outputs: dict[str, Output]  # file name -> state
+    wall: float
+
+
+def run_unit(unit: Unit) -> Done:
+    """Work through the clips and write `<name>.bin` (encoded audio, end to end) and `<name>.parquet` (columns `AUDIO`).
+
+    Both appear whole or not at all, the table last. The bytes do not depend on the number of threads.
+    """
+    began = time.perf_counter()
+    keep_freed_memory()
+    rows = pl.scan_parquet(unit.plan).slice(unit.first, unit.count).collect()
+    roots = dict(unit.roots)
+    table: list[dict[str, Any]] = []
+    blobs = unit.folder / f"{unit.name}.bin"
+    with replacing(blobs) as temporary, disk_errors(blobs), temporary.open("wb") as file:
+        at = 0
+        for record, encoded in _in_order(rows, roots, unit):
+            if encoded:
+                record |= {"offset": at, "length": len(encoded)}
+                file.write(encoded)
+                at += len(encoded)
+            table.append(record)
+        file.flush()
+    frame = pl.DataFrame(table, schema=AUDIO, orient="row")
+    path = unit.folder / f"{unit.name}.parquet"
+    with replacing(path) as temporary, disk_errors(path):
+        frame.write_parquet(temporary, compression="zstd", statistics=False)
+    reasons = frame.filter(pl.col("reason").is_not_null()).group_by("reason").len()
+    # The table holds the hash of every clip's samples; hashing the encoded bytes as well would cost 2 % of the build.
+    outputs = {path.name: Output.of(path, file_sha256(path)), blobs.name: Output.of(blobs, sha256="-")}
+    kept = float(frame["duration"].sum() or 0.0)
+    return Done(len(rows), dict(sorted(reasons.iter_rows())), kept, outputs, time.perf_counter() - began)
+
+
+def _in_order(
+    rows: pl.DataFrame, roots: dict[str, tuple[Path, ...]], unit: Unit
+) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """Records in the order of the rows, clips of one file together so that it is read once; a few files ahead."""
+    files = groupby(
+        rows.iter_rows(named=True), key=lambda r: (r["corpus"], r["root"], r["path"], r["offset"])
+    )
+    jobs = ([_sound(row, roots) for row in group] for _, group in files)
+    if unit.threads == 1:
+        for sounds in jobs:
+            yield from _work(sounds, unit.stages)
+        return
+    with ThreadPoolExecutor(unit.threads) as pool:
+        ahead: list[Future[list[tuple[dict[str, Any], bytes]]]] = []
+        while True:
+            ahead += [
+                pool.submit(_work, sounds, unit.stages)
+                for sounds in islice(jobs, 2 * unit.threads - len(ahead))
+            ]
+            if not ahead:
+                return
+            yield from ahead.pop(0).result()
+
+
+def _sound(row: dict[str, Any], roots: dict[str, tuple[Path, ...]]) -> Sound:
+    path = roots[row["corpus"]][row["root"]] / row["path"]
+    first, last = (row["start"], row["end"]) if row["whole"] else (None, None)
+    return Sound(row["clip_id"], Source(path, row["offset"], row["length"]), first, last)
+
+
+def _work(sounds: Sequence[Sound], stages: Sequence[ClipStage]) -> list[tuple[dict[str, Any], bytes]]:
+    done = []
+    for before, sound in zip([None, *sounds], sounds, strict=False):
+        if before is not None:
+            sound.data, sound.form, before.data = before.data, before.form, None
+        done.append(_through(sound, stages))
+        sound.pcm = sound.words = None
+    return done
+
+
+def _through(sound: Sound, stages: Sequence[ClipStage]) -> tuple[dict[str, Any], bytes]:
+    for stage in stages:
+        if drop := stage(sound):
+            blank = dict.fromkeys(AUDIO)
+            return blank | {
+                "clip_id": sound.clip_id,
+                "stage": stage.name,
+                "reason": drop.reason,
+                "detail": drop.detail,
+            }, b""
+    form, measures = sound.form, sound.measures
+    assert form and measures and sound.pcm is not None and sound.words is not None, (
+        f"a stage is missing: {stages}"
+    )
+    record = dict.fromkeys(AUDIO) | {
+        "clip_id": sound.clip_id, "codec": sound.codec, "sample_rate": sound.sample_rate,
+        "num_samples": len(sound.pcm), "duration": sound.seconds, "source_sample_rate": form.sample_rate,
+        "source_channels": form.channels, "source_container": form.container, "audio_sha256": sound.sha256,
+        "fingerprint": np.ascontiguousarray(sound.words, "<u4").tobytes(), **vars(measures),
+    }  # fmt: skip
+    encoded, sound.encoded = sound.encoded, b""
+    return record, encoded
+
+
+def threads_here() -> int:
+    """Threads that this process may keep busy."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,69 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from captionstew.errors import BuildError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BARRED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; when the block ends well it is synced and becomes `path`.
+
+    When the block fails, nothing is left of it and an older `path` stands as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield temporary
+        with disk_errors(path):
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """The file holds exactly `content`, or is as it was."""
+    with replacing(path) as temporary, disk_errors(path):
+        temporary.write_bytes(content)
+
+
+def clear_partial(folder: Path) -> int:
+    """Remove what killed writers left below a folder that nobody writes to now; how many files there were."""
+    left = list(folder.rglob(".*.part"))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """A full disk or a closed folder becomes a BuildError about `path`; any other fault rises as it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL | _BARRED:
+            raise
+        full = error.errno in _FULL
+        message = f"no room to write {path.name}" if full else f"cannot write {path.name}"
+        remedy = "free some space" if full else "make the folder writable"
+        hint = f"{remedy} or choose another with --out; the same command continues"
+        cause = os.strerror(error.errno or 0)
+        raise BuildError(message, cause=cause, where=str(path.parent), hint=hint) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""Columns of a finished file, with one clear error where it cannot be read."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from captionstew.errors import StewError
+
+
+def leaf_names(path: Path) -> list[str]:
+    """The leaves of a Parquet file, such as `audio.bytes`; StewError if the file is missing or damaged."""
+    with readable(path) as file:
+        return [file.metadata.schema.column(i).path for i in range(len(file.metadata.schema))]
+
+
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """All rows of those columns or leaves that a Parquet file has; StewError if it is missing or damaged."""
+    with readable(path) as file:
+        return file.read(columns=list(names))
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[pq.ParquetFile]:
+    """The open file; what Arrow finds wrong with it inside the block becomes a StewError."""
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, cause: Exception) -> StewError:
+    """The error that says a finished file is not what it was."""
+    hint = "build it again, or fetch it again"
+    return StewError(f"{path.name} cannot be read", cause=str(cause), where=str(path), hint=hint)

@@ -1,0 +1,163 @@
+"""Finished clips at random: audio bytes by one read at a known address, everything else by row group."""
+
+import os
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from captionstew.errors import StewError
+from captionstew.shards.columns import damaged, readable
+from captionstew.shards.sidecar import open_sidecar
+
+Numbers = npt.NDArray[np.unsignedinteger[Any]]
+
+_MOST_OPEN = 256  # files for audio; a process may often have 1,024
+_MOST_PARQUET = 16
+
+
+class Clips:
+    """The clips of a build folder's audio tier, numbered in the order of files and of rows in them.
+
+    `clip_bytes` may be called from many threads at once, and after a fork; the object can be pickled.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sidecar = open_sidecar(folder)
+        self.num_samples = self._values("num_samples")
+        self.num_captions = self._values("num_captions")
+        # A memoryview hands out plain integers three times as fast as an array does.
+        self._file = self._values("file").data
+        self._offset = self._values("offset").data
+        self._length = self._values("length").data
+        self._starts = list(accumulate((file.rows for file in self.sidecar.files), initial=0))
+        self._open: dict[int, _Descriptor] = {}
+        self._parquet: dict[int, _Groups] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self.sidecar.table)
+
+    def __reduce__(self) -> tuple[type["Clips"], tuple[Path]]:
+        return Clips, (self.folder,)
+
+    def clip_bytes(self, index: int) -> bytes:
+        """The encoded audio of a clip: one `pread`."""
+        number, length = self._file[index], self._length[index]
+        file = self._open.get(number) or self._opened(number)
+        data = os.pread(file.number, length, self._offset[index])
+        if len(data) != length:
+            raise damaged(self._path(number), EOFError(f"it ends inside clip {index}"))
+        return data
+
+    def sample_rate(self, index: int) -> int:
+        """The rate of a clip in Hz."""
+        uniform = self.sidecar.sample_rate
+        return uniform if uniform is not None else int(self.sidecar.table["sample_rate"][index].as_py())
+
+    def row(self, index: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """One row, with all columns or those named (leaves such as `captions.list.element.text` too)."""
+        index = range(len(self))[index]
+        number = bisect_right(self._starts, index) - 1
+        with self._lock:
+            return self._groups(number).row(index - self._starts[number], columns)
+
+    def captions(self, index: int) -> list[str]:
+        """The texts of a clip's captions, human ones first."""
+        row = self.row(index, ["captions.list.element.text"])
+        return [caption["text"] for caption in row["captions"][0].as_py()]
+
+    def find(self, clip_id: str) -> int:
+        """The number of the clip with this id; StewError if there is none."""
+        for number, file in enumerate(self.sidecar.files):
+            if file.first_id <= clip_id <= file.last_id:
+                with self._lock:
+                    row = self._groups(number).find(clip_id)
+                if row is not None:
+                    return self._starts[number] + row
+        hint = "ids look like yt:<id>@<start> or fs:<n>"
+        raise StewError(f"no clip {clip_id!r}", where=str(self.folder), hint=hint)
+
+    def ranges(self, corpus: str = "", split: str = "") -> list[range]:
+        """The numbers of the clips of a corpus and a split, all where it is not named, one range per file."""
+        return [
+            range(start, start + file.rows)
+            for start, file in zip(self._starts, self.sidecar.files, strict=False)
+            if corpus in {"", file.corpus} and split in {"", file.split}
+        ]
+
+    def groups(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Every row group in order: the way through all rows that holds one group in memory."""
+        for file in self.sidecar.files:
+            with readable(self.folder / file.path) as parquet:
+                for group in range(parquet.num_row_groups):
+                    yield parquet.read_row_group(group, columns=columns)
+
+    def _values(self, name: str) -> Numbers:
+        chunks = self.sidecar.table[name].chunks
+        values: Numbers = chunks[0].to_numpy() if chunks else np.empty(0, np.uint32)
+        return values
+
+    def _path(self, number: int) -> Path:
+        return self.folder / self.sidecar.files[number].path
+
+    def _opened(self, number: int) -> "_Descriptor":
+        with self._lock:
+            while len(self._open) >= _MOST_OPEN:  # a thread that reads from it keeps it open until it is done
+                del self._open[next(iter(self._open))]
+            return self._open.setdefault(number, _Descriptor(self._path(number)))
+
+    def _groups(self, number: int) -> "_Groups":
+        if number not in self._parquet:
+            while len(self._parquet) >= _MOST_PARQUET:
+                del self._parquet[next(iter(self._parquet))]
+            self._parquet[number] = _Groups(self._path(number))
+        return self._parquet[number]
+
+
+class _Descriptor:
+    """An open file, closed when its last reader lets go of it."""
+
+    number = -1
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.number = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise damaged(path, error) from error
+
+    def __del__(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+
+
+class _Groups:
+    """The row groups of one shard; not for several threads at once."""
+
+    def __init__(self, path: Path) -> None:
+        with readable(path):
+            self.file = pq.ParquetFile(path)
+        metadata = self.file.metadata
+        counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self.starts = list(accumulate(counts, initial=0))
+
+    def row(self, row: int, columns: Sequence[str] | None) -> pa.Table:
+        group = bisect_right(self.starts, row) - 1
+        return self.file.read_row_group(group, columns=columns)[row - self.starts[group] :][:1]
+
+    def find(self, clip_id: str) -> int | None:
+        for group, start in enumerate(self.starts[:-1]):
+            bounds = self.file.metadata.row_group(group).column(0).statistics
+            if bounds is None or not bounds.has_min_max or bounds.min <= clip_id <= bounds.max:
+                ids = self.file.read_row_group(group, columns=["clip_id"])["clip_id"].to_pylist()
+                if clip_id in ids:
+                    return int(start + ids.index(clip_id))
+        return None

@@ -1,0 +1,23 @@
+"""Measure: quality, hash and fingerprint of the samples."""
+
+import hashlib
+from dataclasses import dataclass
+
+from captionstew.audio.fingerprint import fingerprint
+from captionstew.audio.measure import measure, power_spectra
+from captionstew.pipeline.sound import Sound
+from captionstew.pipeline.stage import ClipStage, Drop
+
+
+@dataclass(frozen=True)
+class Measure(ClipStage):
+    """Loudness, peak, silence, clipping, DC, bandwidth; SHA-256 of the PCM; acoustic fingerprint. Drops nothing."""
+
+    def __call__(self, sound: Sound) -> Drop | None:
+        """One pass of spectra serves the measures and the fingerprint."""
+        assert sound.pcm is not None, "Measure needs Normalize before it"
+        power, mean = power_spectra(sound.pcm)
+        sound.measures = measure(sound.pcm, sound.sample_rate, power, mean)
+        sound.words = fingerprint(power, sound.sample_rate)
+        sound.sha256 = hashlib.sha256(sound.pcm.data).hexdigest()
+        return None

@@ -1,0 +1,44 @@
+"""Normalize: decoded, cut, mono, one rate, 16 bits."""
+
+from dataclasses import dataclass
+
+from captionstew.audio.codec import Undecodable, decode_mono, decode_pcm
+from captionstew.audio.signal import quantise, resample
+from captionstew.pipeline.sound import Sound
+from captionstew.pipeline.stage import ClipStage, Drop
+from captionstew.schema import SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Normalize(ClipStage):
+    """16-bit mono samples at one rate. Drops: `undecodable`, `truncated` (fewer samples than the headers promise).
+
+    What already is mono FLAC at that rate is decoded to check and measure it, and kept as it is.
+    """
+
+    sample_rate: int = SAMPLE_RATE
+
+    def __call__(self, sound: Sound) -> Drop | None:
+        """Decode the clip's part of its source."""
+        assert sound.form is not None, "Normalize needs Probe before it"
+        form, (first, count) = sound.form, sound.span
+        data = sound.data if sound.data is not None else str(sound.source.path)
+        ready = ("flac", "PCM_16", self.sample_rate, 1) == (
+            form.container,
+            form.subtype,
+            form.sample_rate,
+            form.channels,
+        )
+        try:
+            if ready and count == form.frames and isinstance(data, bytes):
+                sound.pcm, _ = decode_pcm(data, "flac")
+                sound.untouched = True
+                if len(sound.pcm) != count:
+                    return Drop("truncated", f"{len(sound.pcm)} of {count} frames")
+            else:
+                samples = decode_mono(data, form, first, count)
+                sound.pcm = quantise(resample(samples, form.sample_rate, self.sample_rate))
+        except Undecodable as error:
+            return Drop(error.reason, error.detail)
+        sound.sample_rate = self.sample_rate
+        return None if len(sound.pcm) else Drop("truncated", "no samples")

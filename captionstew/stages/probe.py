@@ -1,0 +1,32 @@
+"""Probe: what a file's headers say, before anything is decoded."""
+
+from dataclasses import dataclass
+
+from captionstew.audio.codec import Undecodable, probe
+from captionstew.pipeline.sound import Sound
+from captionstew.pipeline.stage import ClipStage, Drop
+
+_HELD = 256 << 20  # bytes; larger files are opened where they lie and read in part
+
+
+@dataclass(frozen=True)
+class Probe(ClipStage):
+    """Rate, channels and length by headers alone. Drops: `unreadable`, `empty`, `no-decoder`, `outside`.
+
+    `outside` is a clip whose interval lies past the end of its recording.
+    """
+
+    def __call__(self, sound: Sound) -> Drop | None:
+        """Read the file (if it is not huge) and its headers."""
+        try:
+            if sound.source.size > _HELD and sound.source.offset < 0:
+                sound.data = None
+            elif sound.data is None:
+                sound.data = sound.source.read()
+            if sound.form is None:
+                sound.form = probe(sound.data if sound.data is not None else str(sound.source.path))
+        except Undecodable as error:
+            return Drop(error.reason, error.detail)
+        except OSError as error:  # gone or locked since it was listed
+            return Drop("unreadable", error.strerror or str(error))
+        return None if sound.span[1] else Drop("outside", f"{sound.form.seconds:.3f} s")

@@ -1,0 +1,1 @@
+"""Words: cleaning captions and judging them."""

@@ -1,0 +1,98 @@
+"""Small true clips and whole build folders, made by arithmetic."""
+
+import hashlib
+import io
+import shutil
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+
+from captionstew.schema import schema
+from captionstew.shards.layout import shard_path
+from captionstew.shards.manifest import Account, write_manifest
+from captionstew.shards.sidecar import write_sidecar
+from captionstew.shards.write import write_shard
+
+MakeRow = Callable[..., dict[str, Any]]
+MakeTable = Callable[..., pa.Table]
+
+
+@cache
+def flac(number: int) -> tuple[bytes, int, str]:
+    """A tone that no other number has: its FLAC bytes, its samples and their hash."""
+    num_samples = 400 + 7 * (number % 50)
+    pcm = (9000 * np.sin(np.arange(num_samples) * (0.02 + 0.0007 * number))).astype(np.int16)
+    file = io.BytesIO()
+    soundfile.write(file, pcm, 16_000, format="FLAC", subtype="PCM_16")
+    return file.getvalue(), num_samples, hashlib.sha256(pcm.astype("<i2").tobytes()).hexdigest()
+
+
+def make_row(number: int, **changes: Any) -> dict[str, Any]:
+    """A row of clip.v1 in which everything is true."""
+    data, num_samples, sha256 = flac(number)
+    human = {"text": f"tone {number}", "source": "tones", "style": "human", "language": "en"}
+    machine = {"text": f"a beep, {number}", "source": "llm", "style": "machine", "model": "m", "prompt": "p@1", "language": "en"}  # fmt: skip
+    row = {
+        "clip_id": f"yt:{number:011d}@30", "corpus": "tones", "split": "train", "domain": "sound",
+        "audio": {"bytes": data, "path": f"yt-{number}.flac"}, "codec": "flac", "sample_rate": 16_000,
+        "num_samples": num_samples, "duration": num_samples / 16_000, "captions": [human, machine][: number % 3],
+        "events": [{"label": "Beep", "score": 1.0}], "tags": ["tone"] * (number % 2), "transcript": None,
+        "license": "CC-BY-4.0" if number % 2 else "LicenseRef-Tones", "source_id": f"yt:{number:011d}",
+        "start": 30.0, "end": 30.0 + num_samples / 16_000, "source_sample_rate": 44_100, "source_channels": 2,
+        "source_container": "wav", "loudness": -20.0, "peak": -11.0, "silence": 0.0, "clipping": 0.0,
+        "dc_offset": 0.0, "bandwidth": 800.0, "audio_sha256": sha256, "fingerprint": bytes([number % 256] * 8),
+    }  # fmt: skip
+    return row | changes
+
+
+def make_table(numbers: Iterable[int], **changes: Any) -> pa.Table:
+    """Those rows as a table of clip.v1."""
+    return pa.Table.from_pylist([make_row(number, **changes) for number in numbers], schema("clip.v1").arrow())
+
+
+def finish(folder: Path, shards: list[Any]) -> None:
+    """Manifest and sidecar of a folder, with an account that balances."""
+    kept = sum(shard.rows for shard in shards)
+    account = Account("tones", "duration", kept + 3, kept, {"short": 2, "long": 1})
+    write_manifest(folder, shards, recipe="test", recipe_digest="0" * 16, accounting=[account])
+    write_sidecar(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of 270 clips in two shards of one corpus and one of another; not to be changed."""
+    folder = tmp_path_factory.mktemp("build")
+    parts = [("tones", "train", 0, 2, range(150)), ("tones", "train", 1, 2, range(150, 250)), ("beeps", "val", 0, 1, range(250, 270))]  # fmt: skip
+    shards = []
+    for corpus, split, number, count, rows in parts:
+        path = folder / shard_path("audio", corpus, split, number, count)
+        shards.append(write_shard(path, [make_table(rows, corpus=corpus, split=split)]))
+    finish(folder, shards)
+    return folder
+
+
+@pytest.fixture
+def build(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished build that a test may damage."""
+    return Path(shutil.copytree(finished, tmp_path / "build"))
+
+
+@pytest.fixture(name="make_row")
+def make_row_fixture() -> MakeRow:
+    return make_row
+
+
+@pytest.fixture(name="make_table")
+def make_table_fixture() -> MakeTable:
+    return make_table
+
+
+@pytest.fixture(name="finish")
+def finish_fixture() -> Callable[[Path, list[Any]], None]:
+    return finish
