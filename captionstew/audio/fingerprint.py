@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from captionstew.audio.measure import FRAME, Power
+from captionstew.audio.measure import FRAME, Squares
 
 Words = npt.NDArray[np.uint32]
 
@@ -22,15 +22,16 @@ _SAME = (
 )
 
 
-def fingerprint(power: Power, rate: int) -> Words:
+def fingerprint(squares: Squares, rate: int) -> Words:
     """One 32-bit word per 64 ms, after Haitsma and Kalker (ISMIR 2002, section 4.2); empty for clips under 0.96 s.
 
     A bit is the sign of the change over time of the difference of two neighbouring bands' energies, so that gain and
     slow filtering cancel. Quiet moments, whose bits would be chance, are `SILENT`.
     """
-    if len(power) < _SHORTEST:
+    if len(squares) < _SHORTEST:
         return np.empty(0, np.uint32)
-    smooth = _moving_sum(_moving_sum(power @ _bands(rate)))
+    first, weights = _bands(rate)
+    smooth = _moving_sum(_moving_sum(squares[:, first : first + len(weights)] @ weights))
     slope = smooth[:, :-1] - smooth[:, 1:]
     words = np.packbits(slope[_LAG:] > slope[:-_LAG], axis=1).view(">u4").reshape(-1).astype(np.uint32)
     level = smooth.sum(axis=1)
@@ -61,17 +62,20 @@ def same_sound(a: Words, b: Words) -> bool:
     return distance(a, b) < _SAME
 
 
-def _moving_sum(bands: Power) -> Power:
-    pairs: Power = bands[:-1] + bands[1:]
-    sums: Power = pairs[:-2] + pairs[2:]  # _SPAN = 4 frames
+def _moving_sum(bands: Squares) -> Squares:
+    pairs: Squares = bands[:-1] + bands[1:]
+    sums: Squares = pairs[:-2] + pairs[2:]  # _SPAN = 4 frames
     return sums
 
 
 @cache
-def _bands(rate: int) -> Power:
-    """Weights (bins, 33) of logarithmic bands; a bin at an edge is shared, so that no band is empty."""
+def _bands(rate: int) -> tuple[int, Squares]:
+    """The first column of the lowest band in squared spectra, and the weights (columns, 33) from there on.
+
+    Bands are logarithmic; a bin at an edge is shared, so that none is empty.
+    """
     edges = np.geomspace(_LOWEST, _HIGHEST, BITS + 2) * FRAME / rate
-    bins = np.arange(FRAME // 2 + 1)[:, None]
+    first, last = int(edges[0]), int(edges[-1]) + 1
+    bins = np.arange(first, last + 1)[:, None]
     shared = np.minimum(bins + 0.5, edges[None, 1:]) - np.maximum(bins - 0.5, edges[None, :-1])
-    weights: Power = np.clip(shared, 0, 1).astype(np.float32)
-    return weights
+    return 2 * first, np.repeat(np.clip(shared, 0, 1), 2, axis=0).astype(np.float32)

@@ -14,7 +14,7 @@ from captionstew.errors import CorpusError
 
 
 def checked(rows: Native) -> Native:
-    """The rows without blank lines; an error that names the file, the line and its beginning where one is broken."""
+    """The rows without blank lines; an error with file, line and its beginning where one is broken."""
     numbers = numbers_of(rows)
     blank = pl.all_horizontal(pl.col(rows.own).is_null())
     bad = [pl.col(name).is_not_null() & ids.number(pl.col(name)).is_null() for name in numbers.optional]
@@ -33,15 +33,15 @@ def checked(rows: Native) -> Native:
     if seen["bad"]:
         cause = f"no number in {' or '.join(numbers.required + numbers.optional)}"
         raise explained(rows.corpus.name, rows.found, numbers, cause)
-    if seen["short"] and (error := located(rows.corpus.name, rows.found, numbers)):
-        raise error
+    if seen["short"] and (broken := located(rows.corpus.name, rows.found, numbers)):
+        raise broken
     _words(rows, "split", seen["splits"], (*SPLITS, *rows.corpus.splits.names))
     _words(rows, "domain", seen["domains"], get_args(Domain))
     return replace(rows, frame=rows.frame.filter(~blank)) if seen["blank"] else rows
 
 
 def _short(rows: Native) -> pl.Expr:
-    """Whether a row may lack fields: polars fills them with null, as it does empty ones. Only text has such rows."""
+    """Whether a row of a text file may lack fields: polars fills them with null, as it does empty ones."""
     if not any(path.suffix in {".csv", ".tsv", ".txt"} for path in rows.found.paths):
         return pl.lit(False)
     header = [name for name in rows.file.read.header if name in rows.own]

@@ -27,7 +27,7 @@ def value(text: str) -> pl.Expr:
 
 
 def template(text: str, fields: Mapping[str, pl.Expr]) -> pl.Expr:
-    """`text` with its `{fields}` filled in; `{start:06d}` pads with zeros, a null field makes the whole null."""
+    """`text` with its `{fields}` filled in; `{start:06d}` pads with zeros, a null field makes it null."""
     parts: list[pl.Expr] = []
     for literal, name, width, _ in string.Formatter().parse(text):
         parts += [pl.lit(literal)] if literal else []

@@ -13,8 +13,8 @@ from captionstew.rooms import room
 
 Domain = Literal["speech", "music", "sound"]
 Form = Literal[
-    "youtube", "youtube-y", "youtube-start", "youtube-start-duration", "youtube-start-end", "youtube-start-ms",
-    "freesound", "bbc", "jamendo", "file", "path", "key",
+    "youtube", "youtube-y", "youtube-start", "youtube-start-duration", "youtube-start-end",
+    "youtube-start-ms", "freesound", "bbc", "jamendo", "file", "path", "key",
 ]  # fmt: skip
 SPLITS = ("train", "val", "test")
 
@@ -192,7 +192,7 @@ class Corpus:
 
 def corpora(folder: Path | None = None) -> tuple[Corpus, ...]:
     """All corpora of the room, by name."""
-    return tuple(corpus(name, folder) for name in sorted(path.stem for path in _folder(folder).glob("*.toml")))
+    return tuple(corpus(name, folder) for name in _names(_folder(folder)))
 
 
 def corpus(name: str, folder: Path | None = None) -> Corpus:
@@ -210,15 +210,21 @@ def _folder(folder: Path | None) -> Path:
     return folder or room("pipelines") / "corpora"
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
 def _table(name: str, folder: Path, seen: tuple[str, ...] = ()) -> dict[str, Any]:
     path = folder / f"{name}.toml"
     if not path.is_file() or Path(name).name != name:
-        known = [file.stem for file in sorted(folder.glob("*.toml"))]
-        raise CorpusError(f"there is no corpus `{name}`", where=str(folder), hint=nearest(name, known))
+        hint = nearest(name, _names(folder))
+        raise CorpusError(f"there is no corpus `{name}`", where=str(folder), hint=hint)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise CorpusError(f"{path.name} is not TOML", cause=str(error), where=str(path), hint="mend it") from error
+        raise CorpusError(
+            f"{path.name} is not TOML", cause=str(error), where=str(path), hint="mend it"
+        ) from error
     parent = table.get("like", "")
     if parent in (*seen, name):
         raise CorpusError(f"{name} is like itself", where=path.name, hint="name another corpus in `like`")
@@ -226,7 +232,7 @@ def _table(name: str, folder: Path, seen: tuple[str, ...] = ()) -> dict[str, Any
 
 
 def _unpublished(table: dict[str, Any]) -> dict[str, Any]:
-    """What a corpus in the same layout takes over: not the addresses, sizes and hashes of the published files."""
+    """What a corpus in the same layout takes over: not the addresses and hashes of the published files."""
     files = [
         {key: value for key, value in file.items() if key not in {"url", "bytes", "sha256", "gives"}}
         for file in table.get("file", [])
@@ -236,7 +242,8 @@ def _unpublished(table: dict[str, Any]) -> dict[str, Any]:
 
 def _laid_out(table: dict[str, Any]) -> dict[str, Any]:
     """The table with [read] and [columns] as the defaults of each file."""
-    files = [dict(file, read=merged(table.get("read", {}), file.get("read", {}))) for file in table.get("file", [])]
+    read = table.get("read", {})
+    files = [dict(file, read=merged(read, file.get("read", {}))) for file in table.get("file", [])]
     for file in files:
         if "columns" in file:
             file["columns"] = merged(table.get("columns", {}), file["columns"])
@@ -248,4 +255,6 @@ def _check(corpus: Corpus, where: str) -> None:
         if split not in SPLITS:
             raise CorpusError(f"{native} = {split!r} is no split", where=where, hint=nearest(split, SPLITS))
     if corpus.license.audio == "per-clip" and not corpus.license.column:
-        raise CorpusError("the licence is per clip, but no column says it", where=where, hint="set license.column")
+        raise CorpusError(
+            "the licence is per clip, but no column says it", where=where, hint="set license.column"
+        )

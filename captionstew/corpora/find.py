@@ -30,7 +30,7 @@ class Shelf:
         return tuple(found for found in self.files if found.file.role in roles)
 
     def annotations(self) -> tuple[Found, ...]:
-        """The files whose rows are clips; an optional one that is missing is left to its reader, without paths."""
+        """The files whose rows are clips; an optional one that is missing goes to its reader pathless."""
         absent = [Found(file, ()) for file in self.missing if file.role == "annotations" and file.optional]
         return (*self.of("annotations"), *absent)
 
@@ -70,8 +70,12 @@ def paths_of(file: File, places: Sequence[Path]) -> tuple[Path, ...]:
     return ()
 
 
-def _require(corpus: Corpus, places: Sequence[Path], files: tuple[Found, ...], missing: tuple[File, ...]) -> None:
-    needed = [file for file in missing if not file.optional and file.role in {"annotations", "ids", "metadata"}]
+def _require(
+    corpus: Corpus, places: Sequence[Path], files: tuple[Found, ...], missing: tuple[File, ...]
+) -> None:
+    needed = [
+        file for file in missing if not file.optional and file.role in {"annotations", "ids", "metadata"}
+    ]
     has_rows = any(found.file.role == "annotations" for found in files)
     lacking = [file for file in needed if not (file.role == "annotations" and file.split and has_rows)]
     if not lacking:
@@ -83,7 +87,9 @@ def missing_file(corpus: Corpus, file: File, places: Sequence[Path]) -> CorpusEr
     """The error that a file is nowhere: where it was looked for, where to get it, how to say where it is."""
     return CorpusError(
         f"{corpus.name}: {' or '.join(file.path)} is missing",
-        cause="the corpus cannot be read without it" if file.role != "blocklist" else "the block list is needed",
+        cause="the corpus cannot be read without it"
+        if file.role != "blocklist"
+        else "the block list is needed",
         where=", ".join(str(place) for place in places) or "no folder was given",
         hint=f"get it from {file.url or corpus.homepage} and give the folder: --audio {corpus.name}=DIR",
     )

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 
 import polars as pl
 
-SCHEMES = {"freesound": "fs", "bbc": "bbc", "jamendo": "jam"}  # every YouTube form: `yt`; other forms: the corpus
-YOUTUBE = "[A-Za-z0-9_-]{11}"  # begins with any of these: never strip a Y or a `-`, never split on the first `_`
+SCHEMES = {
+    "freesound": "fs",
+    "bbc": "bbc",
+    "jamendo": "jam",
+}  # every YouTube form: `yt`; other forms: the corpus
+YOUTUBE = (
+    "[A-Za-z0-9_-]{11}"  # begins with any of these: never strip a Y or a `-`, never split on the first `_`
+)
 AUDIO_SUFFIX = r"(?i:\.(?:wav|flac|ogg|oga|opus|mp3|mp4|m4a|aac|aif|aiff|webm))"
 
-# The one group `id` (YouTube's where the scheme is `yt`), then `a` and `b`; `{id}` stands for the id's own pattern.
+# `{id}` stands for the pattern of the id itself: YouTube's where the scheme is `yt`; `a` and `b` are times.
 _PATTERNS: Mapping[str, str] = {
     "youtube": r"^(?P<id>{id})$",
     "youtube-y": r"^Y(?P<id>{id}){suffix}?$",
@@ -39,7 +45,7 @@ class Key:
 
 
 def key(form: str, columns: Sequence[pl.Expr], scheme: str) -> Key:
-    """The key written in `form`: the native id in the first of `columns`, then start and end (s) where given."""
+    """The key written in `form`: the id in the first of `columns`, then start and end (s) where given."""
     native = columns[0].cast(pl.String)
     identity = YOUTUBE if scheme == "yt" else ".+?" if "suffix" in _PATTERNS[form] else ".+"
     greedy = ".+" if form.startswith("youtube-start") and scheme != "yt" else identity
@@ -60,7 +66,9 @@ def _times(form: str, native: pl.Expr, pattern: str, columns: Sequence[pl.Expr])
     first = native.str.extract(pattern, 2).cast(pl.Float64) if "(?P<a>" in pattern else nothing
     second = native.str.extract(pattern, 3).cast(pl.Float64) if "(?P<b>" in pattern else nothing
     if form == "youtube-start-ms":
-        return native.str.extract(pattern, 2).str.zfill(4).str.replace("(...)$", ".$1").cast(pl.Float64), nothing
+        return native.str.extract(pattern, 2).str.zfill(4).str.replace("(...)$", ".$1").cast(
+            pl.Float64
+        ), nothing
     if form == "youtube-start-duration":
         return first, first + second
     if form in {"youtube-start", "youtube-start-end"}:
@@ -82,15 +90,16 @@ def number(column: pl.Expr) -> pl.Expr:
 
 def seconds_text(seconds: pl.Expr) -> pl.Expr:
     """Seconds as they stand in an id, equal to `captionstew.clip.seconds_text` to the last digit."""
-    milliseconds = _milliseconds(seconds).cast(pl.Int64, strict=False)  # polars divides by a constant as it pleases, so: integers
-    whole, rest = milliseconds // 1000, milliseconds % 1000
-    return pl.format("{}.{}", whole, rest.cast(pl.String).str.zfill(3)).str.strip_chars_end("0").str.strip_suffix(".")
+    # In integers, because polars may divide by a constant inexactly.
+    milliseconds = _milliseconds(seconds).cast(pl.Int64, strict=False)
+    whole, rest = milliseconds // 1000, (milliseconds % 1000).cast(pl.String).str.zfill(3)
+    return pl.format("{}.{}", whole, rest).str.strip_chars_end("0").str.strip_suffix(".")
 
 
 def _milliseconds(seconds: pl.Expr) -> pl.Expr:
-    # Python rounds the exact binary value; the product alone would round 0.0005 s (a little more than that) down.
+    # Python rounds the exact binary value; the product alone would round 0.0005 s (in truth a bit more) down.
     scaled = seconds * 1000
-    split = seconds * 134217729.0  # 2**27 + 1: splits a double in two halves whose products are exact (Dekker)
+    split = seconds * 134217729.0  # 2**27 + 1: splits a double into two whose products are exact (Dekker)
     high = split - (split - seconds)
     error = (high * 1000 - scaled) + (seconds - high) * 1000
     floor = scaled.floor()

@@ -1,4 +1,4 @@
-"""Licence families, and the one table of what each lets us publish (a conservative default, not legal advice)."""
+"""Licence families, and the one table of what each lets us publish: a cautious default, not legal advice."""
 
 import re
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Family:
     """A class of licences and what it lets us publish.
 
-    Captions `as-licensed` may be published as far as their own licence allows; where that is research-only, its
-    terms are repeated. `no` also forbids titles and other text of the publisher.
+    Captions `as-licensed` may be published as far as their own licence allows; where that is research-only,
+    its terms are repeated. `no` also forbids titles and other text of the publisher.
     """
 
     name: str
@@ -30,9 +30,15 @@ FAMILIES = {
     for family in (
         Family("open", "yes", "as-licensed", True, "public domain, CC0, CC BY: named per row"),
         Family("share-alike", "own-config", "as-licensed", True, "CC BY-SA: in its own config, same licence"),
-        Family("research", "gated", "as-licensed", True, "CC BY-NC, research-only: gated config `audio-nc` at most"),
-        Family("custom", "no", "as-licensed", False, "ND, Sampling+, unstated: resampling may be an adaptation"),
-        Family("youtube", "no", "as-licensed", False, "ids with start and end; the audio is nobody's to give"),
+        Family(
+            "research",
+            "gated",
+            "as-licensed",
+            True,
+            "CC BY-NC, research-only: a gated config at most",
+        ),
+        Family("custom", "no", "as-licensed", False, "ND, Sampling+, unstated: resampling may adapt"),
+        Family("youtube", "no", "as-licensed", False, "ids and times; the audio is nobody's to give"),
         Family("gate", "no", "as-licensed", False, "ids and captions, with a link to the agreement"),
         Family("commercial", "no", "no", False, "no titles; ids and text of our own only"),
         Family("archive", "no", "as-licensed", False, "ids and captions, research terms repeated"),
@@ -54,7 +60,7 @@ REFERENCES = {
     "LicenseRef-CC-Sampling-Plus-1.0": "custom",
     "LicenseRef-Clotho": "research",  # Tampere University, non-commercial with attribution
     "LicenseRef-Emilia": "gate",
-    "LicenseRef-Freesound-unstated": "custom",  # each upload has its own terms, the annotations do not say which
+    "LicenseRef-Freesound-unstated": "custom",  # its own terms each, not named in the annotations
     "LicenseRef-Public-Domain-Mark": "open",
     "LicenseRef-SoundBible-unstated": "custom",
     "LicenseRef-VoxCeleb": "youtube",
@@ -100,7 +106,10 @@ def allows(license: "License") -> bool:
 
 def _creative_commons() -> dict[str, str]:
     named = {"zero/1.0": "CC0-1.0", "mark/1.0": "LicenseRef-Public-Domain-Mark"}
-    named |= {"sampling+/1.0": "LicenseRef-CC-Sampling-Plus-1.0", "sampling/1.0": "LicenseRef-CC-Sampling-1.0"}
+    named |= {
+        "sampling+/1.0": "LicenseRef-CC-Sampling-Plus-1.0",
+        "sampling/1.0": "LicenseRef-CC-Sampling-1.0",
+    }
     for kind in ("by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"):
         for version in ("1.0", "2.0", "2.5", "3.0", "4.0"):
             named[f"{kind}/{version}"] = f"CC-{kind.upper()}-{version}"
@@ -111,7 +120,7 @@ CREATIVE_COMMONS = _creative_commons()  # the end of a licence URL -> SPDX
 
 
 def spdx(text: "pl.Expr") -> "pl.Expr":
-    """The SPDX id of a licence given as Creative Commons URL, as spoken (`CC BY 4.0`) or as SPDX; null otherwise."""
+    """The SPDX id of a licence: a Creative Commons URL, spoken (`CC BY 4.0`) or SPDX; else null."""
     import polars as pl
 
     text = text.str.strip_chars()

@@ -9,9 +9,9 @@ from captionstew.corpora.facts import Corpus
 def names(corpus: Corpus) -> pl.Expr:
     """A list of file names for every row of `Annotations.clips`, from the templates of `[audio]`.
 
-    With a suffix it is a path below a given folder, or a file name anywhere below it; without, a stem. Fields:
-    {file} the annotation's own name, {name} its last part, {stem} that without suffix, {id} the recording's id
-    without scheme, {start}, {end} and {duration} in whole seconds.
+    With a suffix it is a path below a given folder, or a file name anywhere below it; without, a stem.
+    Fields: {file} the annotation's own name, {name} its last part, {stem} that without suffix, {id} the
+    recording's id without scheme, {start}, {end} and {duration} in whole seconds.
     """
     last = pl.col("file").str.extract("([^/]+)$")
     fields = {

@@ -35,19 +35,21 @@ def evaluation_keys(corpus: Corpus, places: Sequence[Path]) -> pl.LazyFrame:
 
 
 def blocked(corpus: Corpus, places: Sequence[Path], names: Sequence[str] | None = None) -> pl.LazyFrame:
-    """The recordings on the block lists that a corpus publishes (all, or those of these names in its facts)."""
-    lists = [file for file in corpus.files if file.role == "blocklist" and (names is None or file.name in names)]
+    """The recordings on the block lists that a corpus publishes: all, or those named so in its facts."""
+    lists = [
+        file for file in corpus.files if file.role == "blocklist" and (names is None or file.name in names)
+    ]
     tables = [pl.LazyFrame(schema=KEYS)]
     for file in lists:
         paths = paths_of(file, places)
         if not paths:
             raise missing_file(corpus, file, places)
         tables += [_blocklist(path) for path in paths]
-    return pl.concat(tables).unique(maintain_order=True)
+    return pl.concat(tables).filter(~pl.col("source_id").str.starts_with("?")).unique(maintain_order=True)
 
 
 def _blocklist(path: Path) -> pl.LazyFrame:
-    """WavCaps' layout: `{"AudioSet": ["Y<id>.wav", ...], "FreeSound": ["<n>", ...]}`."""
+    """WavCaps' layout: `{"AudioSet": ["Y<id>.wav", ...], "FreeSound": ["<n>" or "Not found", ...]}`."""
     lists = pl.read_json(path, infer_schema_length=None)
     tables = []
     for column, form in (("AudioSet", "youtube-y"), ("FreeSound", "freesound")):

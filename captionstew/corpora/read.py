@@ -58,8 +58,8 @@ class Annotations:
 def read(corpus: Corpus, places: Sequence[Path], splits: Sequence[str] | None = None) -> Annotations:
     """The annotations of `corpus` found in `places`, of all splits or the named ones (train, val, test).
 
-    Files are looked for and every row is checked before this returns; the tables themselves are read when they
-    are collected, and stream. Empty captions and unusable ids are kept: dropping and counting them is a stage.
+    Files are looked for and every row is checked before this returns; the tables themselves are read when
+    they are collected, and stream. Empty captions and unusable ids are kept: dropping them is a stage's work.
     """
     shelved = shelf(corpus, places, splits)
     for found in shelved.of("ids", "metadata"):
@@ -78,7 +78,7 @@ def _clips(wide: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _with_starts(wide: pl.LazyFrame, shelved: Shelf) -> pl.LazyFrame:
-    """Starts and ends from the lists that publish them, for clips whose own annotations give only the video."""
+    """Starts and ends from the lists that publish them, for clips known only by their video."""
     tables = [_starts(found, shelved) for found in shelved.of("starts")]
     if not tables:
         return wide
@@ -112,7 +112,9 @@ def _captions(wide: pl.LazyFrame, corpus: Corpus) -> pl.LazyFrame:
     for at, group in enumerate(corpus.captions):
         name = f"texts {at}"
         many = isinstance(schema[name], pl.List)
-        tables.append(_group(wide, at, group, pl.sum_horizontal(before), many).with_columns(source=pl.lit(corpus.name)))
+        tables.append(
+            _group(wide, at, group, pl.sum_horizontal(before), many).with_columns(source=pl.lit(corpus.name))
+        )
         before.append(pl.col(name).list.len() if many else pl.lit(1, dtype=pl.UInt32))
     table = pl.concat(tables).with_columns(pl.col("place").clip(upper_bound=255))
     return table.select(pl.col(name).cast(kind) for name, kind in CAPTIONS.items())

@@ -82,7 +82,9 @@ def scan(found: Found, shelf: Shelf) -> pl.LazyFrame:
         module = importlib.import_module(f"captionstew.corpora.readers.{name}")
     except ModuleNotFoundError as error:
         hint = "the readers are the modules of captionstew/corpora/readers"
-        raise CorpusError(f"there is no reader `{name}`", where=f"{shelf.corpus.name}.toml", hint=hint) from error
+        raise CorpusError(
+            f"there is no reader `{name}`", where=f"{shelf.corpus.name}.toml", hint=hint
+        ) from error
     try:
         frame: pl.LazyFrame = module.rows(found, shelf)
         frame.collect_schema()
@@ -101,7 +103,11 @@ def _beside(frame: pl.LazyFrame, other: pl.LazyFrame, key: str) -> pl.LazyFrame:
 
 
 def _require(rows: Native) -> None:
-    texts = [*rows.id.columns, rows.columns.split, *(name for one in rows.corpus.captions for name in one.columns)]
+    texts = [
+        *rows.id.columns,
+        rows.columns.split,
+        *(name for one in rows.corpus.captions for name in one.columns),
+    ]
     for name in columns.absent((name for text in texts for name in columns.needed(text)), rows.schema):
         raise CorpusError(
             f"{rows.corpus.name}: there is no column `{name}`",
@@ -179,10 +185,13 @@ def _license(rows: Native) -> tuple[pl.Expr, pl.Expr]:
     if facts.audio != "per-clip":
         return pl.lit(facts.audio), attribution
     text = rows.value(facts.column).str.strip_chars()
-    named = text.replace_strict(dict(facts.values), default=None, return_dtype=pl.String) if facts.values else NOTHING
-    known = pl.coalesce(named, license.spdx(text))
-    in_words = pl.when(known.is_null() & license.reference(text).is_not_null()).then(text)
-    return pl.coalesce(known, license.reference(text), pl.lit(facts.default)), pl.coalesce(attribution, in_words)
+    known, default = license.spdx(text), pl.lit(facts.default)
+    if facts.values:
+        named = text.replace_strict(dict(facts.values), default=None, return_dtype=pl.String)
+        return pl.coalesce(named, known, default), attribution
+    words = license.reference(text)
+    in_words = pl.when(known.is_null() & words.is_not_null()).then(text)
+    return pl.coalesce(known, words, default), pl.coalesce(attribution, in_words)
 
 
 def _url(rows: Native, source: pl.Expr) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""TOML tables into frozen dataclasses, strictly: an unknown key or a wrong type is an error with its place."""
+"""TOML tables into frozen dataclasses, strictly: an unknown key or a wrong type is an error."""
 
 import datetime
 import difflib
@@ -25,15 +25,16 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(below, value) if both else value
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            value = merged(below, value)
+        result[key] = value
     return result
 
 
 def build(kind: type[T], table: Mapping[str, Any], where: str) -> T:
     """The dataclass `kind` filled from `table`; `where` names the file and table in errors.
 
-    A field whose name Python does not allow or that reads better in the plural has its TOML key in `metadata`.
+    A field whose name differs from its TOML key (`with`, or a plural) has the key in its `metadata`.
     """
     hints = get_type_hints(kind)
     known = {field.metadata.get("key", field.name): field for field in fields(kind)}  # type: ignore[arg-type]

@@ -7,7 +7,8 @@ import polars as pl
 from captionstew.pipeline.stage import Stage
 from captionstew.shards.manifest import Account
 
-Counts = dict[str, int]  # corpus -> rows
+Counts = dict[str, int]  # corpus or reason -> rows
+CAPTIONS = ".captions"  # of an account's stage: it counts captions, not clips
 
 
 def counted(rows: pl.LazyFrame, column: str = "corpus") -> Counts:
@@ -40,10 +41,11 @@ def audio_accounts(stages: Iterable[Stage], received: Counts, drops: pl.LazyFram
         received = kept
 
 
-def merged(drops: Iterable[Counts]) -> Counts:
-    """Counts added up."""
+def reasons(made: Iterable[Account]) -> str:
+    """Why clips were dropped, most frequent first: `missing 51305, merged 5880`."""
     total: Counts = {}
-    for counts in drops:
-        for name, count in counts.items():
-            total[name] = total.get(name, 0) + count
-    return total
+    for account in made:
+        if not account.stage.endswith(CAPTIONS):
+            for reason, count in account.drops.items():
+                total[reason] = total.get(reason, 0) + count
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(total.items(), key=lambda item: -item[1]))

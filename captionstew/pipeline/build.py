@@ -9,7 +9,8 @@ from functools import partial
 import polars as pl
 
 from captionstew.digest import digest
-from captionstew.pipeline.account import audio_accounts, counted
+from captionstew.errors import BuildError
+from captionstew.pipeline.account import audio_accounts, counted, reasons
 from captionstew.pipeline.folder import Folder
 from captionstew.pipeline.ledger import Entry, Output
 from captionstew.pipeline.local import Local, Runner
@@ -58,11 +59,11 @@ class Build:
                 self.context = replace(self.context, audio=self._audio(units, runner))
                 tables, upstream = self._settle_audio(tables, upstream, units)
                 tables, upstream = self._stages(self.pipeline.after, tables, upstream)
+                self._write_drops()
                 shards = self._shards(tables, runner)
             finally:
                 runner.close()
             self.folder.keep_only((shard.path for shard in shards), (unit.name for unit in units))
-            self._write_drops()
             manifest = write_manifest(
                 self.folder.path,
                 shards,
@@ -179,6 +180,8 @@ class Build:
         stage = self.pipeline.sink.name
         assert self.context.audio is not None
         pieces = plan_pieces(self.folder.path, tables, self.context.audio, self.pipeline.sink)
+        if not pieces:
+            raise BuildError("no clip is left to write", cause=reasons(self.accounts), hint="loosen the recipe with --set, or see drops/")
         shards = {piece.path: self._finished(stage, piece) for piece in pieces}
         todo = [piece for piece in pieces if shards[piece.path] is None]
         self.skipped += len(pieces) - len(todo)

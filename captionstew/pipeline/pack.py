@@ -3,11 +3,12 @@
 import hashlib
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -16,7 +17,7 @@ from captionstew.clip import file_name
 from captionstew.digest import digest
 from captionstew.pipeline.cuts import cuts
 from captionstew.pipeline.stage import Sink, Tables
-from captionstew.schema import schema
+from captionstew.schema import AUDIO, schema
 from captionstew.shards.atomic import replacing
 from captionstew.shards.layout import shard_path
 from captionstew.shards.write import ROWS_PER_GROUP, Written, write_shard
@@ -120,11 +121,15 @@ def _tables(piece: Piece) -> Iterator[pa.Table]:
     contract = schema(piece.schema).arrow()
     with _Blobs(work) as blobs:
         for group in rows.iter_slices(ROWS_PER_GROUP):
-            columns: dict[str, list[Any]] = group.to_dict(as_series=False)
+            columns: dict[str, Any] = group.to_dict(as_series=False)
             columns |= {"captions": [texts.get(position, []) for position in columns["position"]]}
             if "audio" in contract.names:
-                columns |= {"audio": [blobs.audio(row) for row in group.iter_rows(named=True)]}
-            yield pa.Table.from_arrays([pa.array(columns[f.name], f.type) for f in contract], schema=contract)
+                columns |= {"audio": blobs.audio(group)}
+            yield pa.Table.from_arrays([_array(columns[f.name], f.type) for f in contract], schema=contract)
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, kind)
 
 
 class _Blobs:
@@ -141,11 +146,20 @@ class _Blobs:
         if self._open:
             os.close(self._open[1])
 
-    def audio(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The Audio feature of a row: bytes and a file name."""
-        if self._open is None or self._open[0] != row["unit"]:
+    def audio(self, rows: pl.DataFrame) -> pa.Array:
+        """The Audio feature of these rows: bytes and a file name; read straight into one Arrow buffer."""
+        offsets = np.concatenate(([0], np.cumsum(rows["length"].to_numpy()))).astype(np.int32)
+        data = pa.allocate_buffer(int(offsets[-1]))
+        view = memoryview(data).cast("B")
+        for i, (unit, offset) in enumerate(rows.select("unit", "offset").iter_rows()):
+            self._read(unit, offset, view[offsets[i] : offsets[i + 1]])
+        blobs = pa.BinaryArray.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(offsets), data])
+        names = [file_name(*pair) for pair in zip(rows["clip_id"], (SUFFIXES[c] for c in rows["codec"]), strict=True)]
+        return pa.StructArray.from_arrays([blobs, pa.array(names)], fields=list(AUDIO))
+
+    def _read(self, unit: str, offset: int, into: memoryview) -> None:
+        if self._open is None or self._open[0] != unit:
             self.__exit__()
-            self._open = row["unit"], os.open(self._folder / f"{row['unit']}.bin", os.O_RDONLY)
-        data = os.pread(self._open[1], row["length"], row["offset"])
-        assert len(data) == row["length"], f"{row['clip_id']}: the work file of its audio is too short"
-        return {"bytes": data, "path": file_name(row["clip_id"], SUFFIXES[row["codec"]])}
+            self._open = unit, os.open(self._folder / f"{unit}.bin", os.O_RDONLY)
+        got = os.preadv(self._open[1], [into], offset)
+        assert got == len(into), f"{unit}.bin is too short: {got} of {len(into)} bytes at {offset}"

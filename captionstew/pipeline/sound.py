@@ -16,6 +16,11 @@ class Source:
     offset: int = -1
     size: int = 0
 
+    @property
+    def is_flac(self) -> bool:
+        """By its name."""
+        return self.path.suffix.lower() == ".flac"
+
     def read(self) -> bytes:
         """All bytes of the file or member."""
         if self.offset < 0:

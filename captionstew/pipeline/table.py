@@ -7,12 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from captionstew.pipeline.account import accounts, counted
+from captionstew.pipeline.account import CAPTIONS, accounts, counted
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage
 from captionstew.shards.atomic import disk_errors, write_bytes
 from captionstew.shards.manifest import Account
-
-CAPTIONS = ".captions"  # of an account's stage: it counts captions, not clips
 
 
 @dataclass(frozen=True)

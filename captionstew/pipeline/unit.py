@@ -14,7 +14,7 @@ import polars as pl
 
 from captionstew.digest import file_sha256
 from captionstew.pipeline.ledger import Output
-from captionstew.pipeline.memory import keep_freed_memory
+from captionstew.pipeline.memory import audio_process
 from captionstew.pipeline.sound import Sound, Source
 from captionstew.pipeline.stage import ClipStage
 from captionstew.shards.atomic import disk_errors, replacing
@@ -72,8 +72,12 @@ def run_unit(unit: Unit) -> Done:
 
     Both appear whole or not at all, the table last. The bytes do not depend on the number of threads.
     """
+    with audio_process():
+        return _run(unit)
+
+
+def _run(unit: Unit) -> Done:
     began = time.perf_counter()
-    keep_freed_memory()
     rows = pl.scan_parquet(unit.plan).slice(unit.first, unit.count).collect()
     roots = dict(unit.roots)
     table: list[dict[str, Any]] = []

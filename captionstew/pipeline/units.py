@@ -14,7 +14,6 @@ from captionstew.pipeline.stage import ClipStage
 from captionstew.pipeline.unit import PLAN, Unit
 from captionstew.shards.atomic import replacing
 
-_UNIT = 128_000_000  # bytes of source files: seconds of work, so that a kill costs little and a task is coarse enough
 _SLICE = 1 << 16
 _AUDIO_ROWS = [
     "clip_id",
@@ -49,7 +48,7 @@ def plan_units(work: Path, request: Request, clips: pl.LazyFrame) -> list[Unit]:
         lines = _lines(group)
         fresh = pl.struct("root", "path", "offset").is_first_distinct()  # windows of one file are read once
         sizes = group.select(pl.when(fresh).then("length").otherwise(0)).to_series().to_list()
-        for first, last in cuts(group["source_id"].to_list(), sizes, _UNIT):
+        for first, last in cuts(group["source_id"].to_list(), sizes, request.unit_bytes):
             name = digest(identities, hashlib.sha256("\n".join(lines[first:last]).encode()).hexdigest())
             units.append(
                 Unit(name, plan, at + first, last - first, roots, request.pipeline.audio, work / "audio")

@@ -175,6 +175,8 @@ def _audio_fault(row: tuple[Any, ...]) -> str:
     from captionstew.audio.codec import Undecodable, decode_pcm
 
     _, audio, codec, num_samples, sample_rate, sha256 = row
+    if not audio or not audio["bytes"]:
+        return "has no audio"
     try:
         pcm, rate = decode_pcm(audio["bytes"], codec)
     except Undecodable as error:

@@ -19,7 +19,9 @@ def leaf_names(path: Path) -> list[str]:
 def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
     """All rows of those columns or leaves that a Parquet file has; StewError if it is missing or damaged."""
     with readable(path) as file:
-        return file.read(columns=list(names))
+        table = file.read(columns=list(names))
+        table.validate(full=True)  # else text that is no UTF-8 fails later and elsewhere
+        return table
 
 
 @contextmanager

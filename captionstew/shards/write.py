@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from captionstew.digest import file_sha256
-from captionstew.schema import schema
+from captionstew.schema import AUDIO, schema
 from captionstew.shards.atomic import disk_errors, replacing
 from captionstew.shards.columns import read_columns
 
@@ -45,12 +45,12 @@ def write_shard(path: Path, tables: Iterable[pa.Table], schema_key: str = "clip.
     columns than the schema's, a null where none is allowed, ids that do not ascend, two corpora or splits.
     BuildError if the disk is full or the folder closed.
     """
-    contract, tally = schema(schema_key).arrow(), _Tally(path.name)
+    contract, tally = schema(schema_key).arrow(), _Tally(path.name, _required(schema_key))
     with replacing(path) as temporary:
         with disk_errors(path):
             sink = pa.OSFile(str(temporary), "wb")
         with sink:
-            _write(sink, contract, tally.checked(_groups(tables, contract), contract), path)
+            _write(sink, contract, tally.checked(_groups(tables, contract)), path)
         assert tally.rows, f"{path.name}: a shard needs a row"
         size, sha256 = temporary.stat().st_size, file_sha256(temporary)
     return Written(path, tally.rows, tally.captions, math.fsum(tally.seconds), size, sha256)
@@ -138,16 +138,17 @@ class _Tally:
     """Counts the rows that pass and refuses those that break the contract."""
 
     name: str
+    columns: pa.Schema
     rows: int = 0
     captions: int = 0
     seconds: list[float] = field(default_factory=list)
     last_id: str = ""
     home: tuple[str, str] | None = None
 
-    def checked(self, groups: Iterable[pa.Table], contract: pa.Schema) -> Iterator[pa.Table]:
+    def checked(self, groups: Iterable[pa.Table]) -> Iterator[pa.Table]:
         for group in groups:
             self._sound(group)
-            self._no_nulls(group, contract)
+            self._no_nulls(group)
             self._ascending(group["clip_id"].to_pylist())
             self._one_home(group["corpus"].to_pylist(), group["split"].to_pylist())
             self.rows += len(group)
@@ -162,8 +163,8 @@ class _Tally:
             end = self.rows + len(group)
             raise AssertionError(f"{self.name}: rows {self.rows} to {end}: {error}") from error
 
-    def _no_nulls(self, group: pa.Table, contract: pa.Schema) -> None:
-        for column in contract:
+    def _no_nulls(self, group: pa.Table) -> None:
+        for column in self.columns:
             if found := _first_null(group[column.name].combine_chunks(), column, column.name):
                 leaf, row = found
                 where = f"{self.name}: row {self.rows + row} ({group['clip_id'][row]})"
@@ -181,6 +182,13 @@ class _Tally:
             self.home = self.home or home
             if home != self.home:
                 raise AssertionError(f"{self.name}: row {row}: {home} in a shard of {self.home}")
+
+
+def _required(schema_key: str) -> pa.Schema:
+    """The contract with audio that is there: in Arrow it may be nullable, as the Hub's Audio feature is."""
+    present = pa.struct([field.with_nullable(False) for field in AUDIO])
+    columns = schema(schema_key).columns
+    return pa.schema([pa.field(c.name, present, False) if c.type == "audio" else c.arrow() for c in columns])
 
 
 def _first_null(array: pa.Array, column: pa.Field, path: str) -> tuple[str, int] | None:

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from captionstew.audio.fingerprint import fingerprint
-from captionstew.audio.measure import measure, power_spectra
+from captionstew.audio.measure import measure, squared_spectra
 from captionstew.pipeline.sound import Sound
 from captionstew.pipeline.stage import ClipStage, Drop
 
@@ -16,8 +16,8 @@ class Measure(ClipStage):
     def __call__(self, sound: Sound) -> Drop | None:
         """One pass of spectra serves the measures and the fingerprint."""
         assert sound.pcm is not None, "Measure needs Normalize before it"
-        power, mean = power_spectra(sound.pcm)
-        sound.measures = measure(sound.pcm, sound.sample_rate, power, mean)
-        sound.words = fingerprint(power, sound.sample_rate)
+        squares, mean = squared_spectra(sound.pcm)
+        sound.measures = measure(sound.pcm, sound.sample_rate, squares, mean)
+        sound.words = fingerprint(squares, sound.sample_rate)
         sound.sha256 = hashlib.sha256(sound.pcm.data).hexdigest()
         return None

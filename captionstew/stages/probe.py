@@ -6,7 +6,7 @@ from captionstew.audio.codec import Undecodable, probe
 from captionstew.pipeline.sound import Sound
 from captionstew.pipeline.stage import ClipStage, Drop
 
-_HELD = 256 << 20  # bytes; larger files are opened where they lie and read in part
+_HELD = 256 << 20  # bytes; a larger file is opened where it lies and read in part
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,10 @@ class Probe(ClipStage):
     """
 
     def __call__(self, sound: Sound) -> Drop | None:
-        """Read the file (if it is not huge) and its headers."""
+        """Read the headers, and FLAC as a whole: its fast decoder and the pass-through want the bytes."""
+        member = sound.source.offset >= 0
         try:
-            if sound.source.size > _HELD and sound.source.offset < 0:
-                sound.data = None
-            elif sound.data is None:
+            if sound.data is None and (member or (sound.source.is_flac and sound.source.size <= _HELD)):
                 sound.data = sound.source.read()
             if sound.form is None:
                 sound.form = probe(sound.data if sound.data is not None else str(sound.source.path))

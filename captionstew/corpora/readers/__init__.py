@@ -1,1 +1,1 @@
-"""Readers of annotation files, one module per layout, found by name: `rows(found, shelf)` gives a lazy table."""
+"""Readers of annotation files, one module per layout: `rows(found, shelf)` gives a lazy table."""

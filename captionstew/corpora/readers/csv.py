@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import polars as pl
 
@@ -53,29 +53,40 @@ def fault(path: Path, read: Reading, numbers: Numbers) -> Fault | None:
     encoding = "utf-8-sig" if read.encoding == "utf-8" else "iso-8859-1"
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         records = _records(file, read)
-        header = next(records, (1, []))[1] if read.headed else list(read.header)
-        for line, fields in records:
-            cause = _cause(fields, header, read, numbers)
+        header = next(records, (1, [], ""))[1] if read.headed else list(read.header)
+        for line, fields, unreadable in records:
+            cause = unreadable or _cause(fields, header, read, numbers)
             if cause:
                 return Fault(line, read.separator.join(fields), cause)
     return None
 
 
-def _records(file: TextIO, read: Reading) -> Iterator[tuple[int, list[str]]]:
-    quoting = csv.QUOTE_MINIMAL if read.quote else csv.QUOTE_NONE
-    lines = (line for line in file if not (read.comment and line.startswith(read.comment)))
-    reader = csv.reader(lines, delimiter=read.separator, quotechar=read.quote or None, quoting=quoting, strict=True)
-    line = 1
+def _records(file: TextIO, read: Reading) -> Iterator[tuple[int, list[str], str]]:
+    """The records, the lines they begin on (comments count), and why one cannot be read."""
+    skipped = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal skipped
+        for line in file:
+            if read.comment and line.startswith(read.comment):
+                skipped += 1
+            else:
+                yield line
+
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if read.quote else csv.QUOTE_NONE
+    options = {"delimiter": read.separator, "quotechar": read.quote or None, "strict": True}
+    reader = csv.reader(lines(), quoting=quoting, **options)  # type: ignore[arg-type]
     while True:
+        before = reader.line_num
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            fields = [f"{error}"]
+            yield before + skipped + 1, [], f"quotes that do not match: {error}"
+            return
         if fields:
-            yield line, fields
-        line = reader.line_num + 1
+            yield before + skipped + 1, fields, ""
 
 
 def _cause(fields: list[str], header: list[str], read: Reading, numbers: Numbers) -> str:

@@ -1,4 +1,4 @@
-"""The user's own data: a folder of audio, or a table of `audio` and `caption`, read without writing any facts."""
+"""The user's own data: a folder of audio, or a table of `audio` and `caption`."""
 
 import difflib
 import json
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")  # as the Hub's audiofolder names them
 AUDIO = ("audio", "file_name")
+PATH = "relative path"  # what `rows` adds
 TEXTS = ("caption", "captions", "text")
 PLAIN = ("split", "domain", "duration", "speaker", "attribution", "source_url")  # columns of clip.v1, by name
 _READERS: dict[str, "ModuleType"] = {
@@ -37,10 +38,10 @@ _READERS: dict[str, "ModuleType"] = {
 
 
 def own(path: Path) -> tuple[Corpus, list[Path]]:
-    """The facts about the user's own data at `path`, a folder or a table, and the folder its audio is relative to.
+    """The facts about the user's own data at `path`, and the folder that its audio is relative to.
 
-    In a folder, captions are in `metadata.csv` (`.jsonl`, `.parquet`) beside `file_name`, or in a .txt or .json of
-    the audio's own name. Columns that mean nothing here are listed in `traps` and logged.
+    `path` is a table or a folder; in a folder, captions are in `metadata.csv` (`.jsonl`, `.parquet`) beside
+    `file_name`, or in a .txt or .json of the audio's own name. Columns of no use are listed in `traps`.
     """
     path = path.absolute()
     if path.is_dir():
@@ -49,7 +50,9 @@ def own(path: Path) -> tuple[Corpus, list[Path]]:
     elif path.is_file() and path.suffix.lower() in _READERS:
         place, names = path.parent, (path.name,)
     else:
-        cause = "there is no such file or folder" if not path.exists() else f"{path.suffix or 'it'} is no table"
+        cause = (
+            "there is no such file or folder" if not path.exists() else f"{path.suffix or 'it'} is no table"
+        )
         hint = f"give a folder of audio, or a table: {' '.join(_READERS)}"
         raise CorpusError("this cannot be built from", cause=cause, where=str(path), hint=hint)
     base = corpus("folder")
@@ -61,22 +64,25 @@ def own(path: Path) -> tuple[Corpus, list[Path]]:
         schema = table.collect_schema()
     except pl.exceptions.PolarsError as error:
         raise explained("folder", found, Numbers(), str(error).splitlines()[0]) from error
-    header = tuple(name for name in schema.names() if name != "name")
-    facts = _facts(replace(base, files=(replace(file, read=Reading("folder", header)),)), schema, str(path))
+    given = pl.Schema({name: kind for name, kind in schema.items() if name != PATH})
+    file = replace(file, read=Reading("folder", tuple(given.names())))
+    facts = _facts(replace(base, files=(file,)), given, str(path))
     if facts.source is not None:
         _one_audio_per_id(table, str(path))
     return facts, [place]
 
 
 def rows(found: Found, shelf: Shelf) -> pl.LazyFrame:
-    """The table, or one row per audio file of the folder, with `name`: the audio's path relative to the folder."""
+    """The table, or one row per audio file, and the audio's path relative to the folder."""
     place = shelf.places[0]
     table = _table(found, shelf) if found.paths else _folder(place)
     audio = next((name for name in AUDIO if name in table.collect_schema()), None)
-    if audio is None or "name" in table.collect_schema():
+    if audio is None:
         return table
-    relative = pl.col(audio).cast(pl.String, strict=False).str.strip_prefix(f"{place}/").str.strip_chars_start("/")
-    return table.with_columns(name=relative)
+    relative = (
+        pl.col(audio).cast(pl.String, strict=False).str.strip_prefix(f"{place}/").str.strip_chars_start("/")
+    )
+    return table.with_columns(relative.alias(PATH))
 
 
 def fault(path: Path, read: Reading, numbers: Numbers) -> Fault | None:
@@ -101,7 +107,9 @@ def _folder(place: Path) -> pl.LazyFrame:
     lines: list[dict[str, Any]] = [{"audio": name, **_sidecar(place / name)} for name in audio_files(place)]
     if not lines:
         hint = "give the folder that the audio lies in, or a table"
-        raise CorpusError("there is no audio here", cause="no file of a known type", where=str(place), hint=hint)
+        raise CorpusError(
+            "there is no audio here", cause="no file of a known type", where=str(place), hint=hint
+        )
     schema = {"audio": pl.String(), "captions": pl.List(pl.String())}
     return pl.DataFrame(lines, infer_schema_length=None, schema_overrides=schema).lazy()
 
@@ -112,7 +120,9 @@ def _sidecar(audio: Path) -> dict[str, Any]:
     text, table = audio.with_suffix(".txt"), audio.with_suffix(".json")
     try:
         if text.is_file():
-            fields["captions"] = [line for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
+            fields["captions"] = [
+                line for line in text.read_text(encoding="utf-8").splitlines() if line.strip()
+            ]
         elif table.is_file():
             fields |= _fields(json.loads(table.read_text(encoding="utf-8")))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -126,29 +136,31 @@ def _fields(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         return {"captions": _strings(given)}
     texts = [text for name in TEXTS for text in _strings(given.get(name))]
-    known = (*PLAIN, "id", "license", "transcript", "start", "end")
-    plain = {name: given[name] for name in known if isinstance(given.get(name), str | int | float)}
-    numbers = {name: float(plain[name]) for name in ("start", "end", "duration") if name in plain}
-    words = {name: str(value) for name, value in plain.items() if name not in numbers}
-    return {"captions": texts, **words, **numbers, **({"tags": _strings(given["tags"])} if "tags" in given else {})}
+    known = (*PLAIN, "license", "transcript", "start", "end")
+    plain = {name: str(given[name]) for name in known if isinstance(given.get(name), str | int | float)}
+    return {"captions": texts, **plain, **({"tags": _strings(given["tags"])} if "tags" in given else {})}
 
 
 def _strings(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else [str(one) for one in value] if isinstance(value, list) else []
+    return (
+        [value] if isinstance(value, str) else [str(one) for one in value] if isinstance(value, list) else []
+    )
 
 
 def _facts(base: Corpus, schema: pl.Schema, where: str) -> Corpus:
     names = schema.names()
     audio = _audio_column(schema, where)
-    numbered = sorted((name for name in names if name.startswith("caption_") and name[8:].isdigit()), key=_number)
+    numbered = sorted(
+        (name for name in names if name.startswith("caption_") and name[8:].isdigit()), key=_number
+    )
     texts = (*(name for name in TEXTS if name in names), *numbered)
     times = tuple(name for name in ("start", "end") if name in names and "start" in names)
-    recording = Id("path", ("name", *times))
+    recording = Id("path", (PATH, *times))
     style = "caption_style" if "caption_style" in names else ""
     plain = {name: name for name in PLAIN if name in names}
     transcript = next((name for name in ("transcript", "transcription") if name in names), "")
     tags = Labels("tags", "list" if isinstance(schema.get("tags"), pl.List) else "separated")
-    used = {audio, "name", *texts, *times, style, *plain, transcript, "tags", "id", "license"}
+    used = {audio, *texts, *times, style, *plain, transcript, "tags", "id", "license"}
     unused = [name for name in names if name not in used]
     if unused:
         log.info("%s: columns without a meaning here: %s", where, ", ".join(unused))
@@ -178,7 +190,9 @@ def _audio_column(schema: pl.Schema, where: str) -> str:
         raise CorpusError("both `audio` and `file_name` name audio", cause=cause, where=where, hint=hint)
     if there:
         hint = "write the path of the audio file there; audio inside a table is not read"
-        raise CorpusError(f"`{there[0]}` is no path", cause=f"it is {schema[there[0]]}", where=where, hint=hint)
+        raise CorpusError(
+            f"`{there[0]}` is no path", cause=f"it is {schema[there[0]]}", where=where, hint=hint
+        )
     raise CorpusError("no column names the audio", cause=cause, where=where, hint=_rename(names))
 
 
@@ -193,11 +207,18 @@ def _rename(names: Sequence[str]) -> str:
 
 def _one_audio_per_id(table: pl.LazyFrame, where: str) -> None:
     """An id stands for one clip; two audio files of one id would lose one of them."""
-    twice = table.group_by("id").agg(pl.col("name").n_unique()).filter(pl.col("name") > 1).select(pl.col("id").first())
+    twice = (
+        table.group_by("id")
+        .agg(pl.col(PATH).n_unique())
+        .filter(pl.col(PATH) > 1)
+        .select(pl.col("id").first())
+    )
     try:
         ids = twice.collect(engine="streaming")["id"]
     except pl.exceptions.PolarsError:  # a broken row; reading the corpus names it
         return
     if ids.len() and ids[0] is not None:
         cause = "the rows of one id name different files"
-        raise CorpusError(f"two audio files have the id {ids[0]!r}", cause=cause, where=where, hint="make ids unique")
+        raise CorpusError(
+            f"two audio files have the id {ids[0]!r}", cause=cause, where=where, hint="make ids unique"
+        )

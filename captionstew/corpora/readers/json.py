@@ -29,7 +29,9 @@ def _read(path: Path, read: Reading, corpus: str) -> pl.DataFrame:
         return table
     if read.path not in table.columns or not isinstance(table.schema[read.path], pl.List):
         cause = f"there is no list under `{read.path}`; the keys are {', '.join(table.columns)}"
-        raise CorpusError(f"{corpus}: not the layout of the corpus", cause=cause, where=str(path), hint="get it again")
+        raise CorpusError(
+            f"{corpus}: not the layout of the corpus", cause=cause, where=str(path), hint="get it again"
+        )
     return table.select(pl.col(read.path).explode()).drop_nulls().unnest(read.path)
 
 

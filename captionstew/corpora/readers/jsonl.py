@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 def rows(found: Found, shelf: "Shelf") -> pl.LazyFrame:
     """The fields of all lines; one that some lines lack is null there."""
-    return pl.concat([pl.scan_ndjson(path, infer_schema_length=None) for path in found.paths], how="diagonal_relaxed")
+    return pl.concat(
+        [pl.scan_ndjson(path, infer_schema_length=None) for path in found.paths], how="diagonal_relaxed"
+    )
 
 
 def fault(path: Path, read: Reading, numbers: Numbers) -> Fault | None:

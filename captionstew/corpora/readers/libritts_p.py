@@ -1,4 +1,4 @@
-"""LibriTTS-P: what three annotators hear in each speaker, and a template sentence for how each utterance is said."""
+"""LibriTTS-P: what three annotators hear in each speaker, and a template sentence per utterance."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from captionstew.corpora.walk import audio_files
 if TYPE_CHECKING:
     from captionstew.corpora.find import Shelf
 
-# excluded_spk_list.txt: voices of both sexes under one number; unannotated_spk_list.txt: no usable audio to judge.
+# excluded_spk_list.txt: voices of both sexes under one number; unannotated_spk_list.txt: no usable audio.
 EXCLUDED = ("2074", "4455", "6032", "3546", "2262", "8097", "1734", "3793", "8295")
 UNANNOTATED = ("157", "2764", "4071")
 _STEM = re.compile(r"(?:[a-z]+-)?((\d+)_(\d+)_\d+_\d+|(\d+)-(\d+)-\d+)")  # LibriTTS, LibriSpeech
@@ -23,8 +23,8 @@ _SUBSET = re.compile(r"(?:dev|test|train)-(?:clean|other)(?:-\d+)?")
 def rows(found: Found, shelf: "Shelf") -> pl.LazyFrame:
     """One row per utterance of the annotated speakers, from the big table or else from the audio files.
 
-    `speaker_prompts` are the three annotators' keywords, `style_prompts` at most one sentence of the utterance's
-    style key: the candidates are paraphrases of one another, so one is taken, by the numbers in the name.
+    `speaker_prompts` are the three annotators' keywords, `style_prompts` at most one sentence of the
+    utterance's style key: the candidates paraphrase one another; the numbers in the name choose.
     """
     utterances = _listed(found, shelf) if found.paths else _from_audio(shelf.places)
     speaker, chapter = (pl.col("item_name").str.extract(r"^([0-9]+)[_-]([0-9]+)", at) for at in (1, 2))
@@ -64,7 +64,8 @@ def _from_audio(places: tuple[Path, ...]) -> pl.LazyFrame:
     named = {match[1]: path for match, path in zip(stems, files, strict=True) if match}
     columns = {"item_name": list(named), "file": list(named.values())}
     return pl.LazyFrame(columns, schema={"item_name": pl.String, "file": pl.String}).with_columns(
-        pl.lit(None, dtype=pl.String).alias(name) for name in ("style_prompt_key", "content_prompt", "invalid")
+        pl.lit(None, dtype=pl.String).alias(name)
+        for name in ("style_prompt_key", "content_prompt", "invalid")
     )
 
 

@@ -1,4 +1,4 @@
-"""ParaSpeechCaps: four speech corpora in one table, told apart by `source` and the path inside each of them."""
+"""ParaSpeechCaps: four speech corpora in one table, told apart by `source`."""
 
 from typing import TYPE_CHECKING
 

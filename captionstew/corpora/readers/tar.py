@@ -1,4 +1,4 @@
-"""WebDataset-like tar files: `<key>.<audio>` beside `<key>.json` or `<key>.txt`, the audio left where it is."""
+"""WebDataset-like tar files: `<key>.<audio>` beside `<key>.json` or `<key>.txt`; no audio is unpacked."""
 
 import json
 import os
@@ -85,7 +85,9 @@ def _samples(path: Path, shelf: "Shelf") -> Iterator[tuple[str, _Sample]]:
     except (tarfile.TarError, json.JSONDecodeError) as error:
         cause = f"{error} (at {current})" if current else str(error)
         hint = "get the file again"
-        raise CorpusError(f"{shelf.corpus.name}: no tar of samples", cause=cause, where=str(path), hint=hint) from error
+        raise CorpusError(
+            f"{shelf.corpus.name}: no tar of samples", cause=cause, where=str(path), hint=hint
+        ) from error
     if current:
         yield current, sample
 

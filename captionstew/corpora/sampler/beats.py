@@ -117,7 +117,7 @@ def kick_pulse(take: Take) -> Scene:
         canvas,
         ("a thumping dance beat", f"a bass drum at {tempo} beats per minute"),
         (
-            f"A bass drum thumps on every beat, {tempo} beats per minute",
+            f"A synthetic bass drum thumps on every beat, {tempo} beats per minute",
             "A [thumping|pounding] electronic dance beat with a hi-hat between the kicks",
             "Four kicks to the bar with an offbeat hi-hat, like club music",
             "An even electronic thump with a light hiss after each hit",

@@ -50,7 +50,7 @@ def beeps_and_low_tone(take: Take) -> Scene:
             f"{number(count)} short beeps, then a long low tone",
             f"A [device|machine]-like beep sounds {times(count)}, followed by one long low tone",
             f"{number(count)} short beeps are followed by a low drawn-out one",
-            f"{number(count)} short beeps [at a high pitch|up high] end in a long low tone",
+            f"{number(count)} short beeps at a high pitch end in a long low tone",
             f"An electronic signal: {number(count)} short beeps and a long, much lower tone",
         ),
     )
@@ -209,7 +209,7 @@ def zaps(take: Take) -> Scene:
         (f"{number(count)} laser-like zaps", "arcade-like zapping"),
         (
             f"{number(count)} laser-like zaps, [as in|like those of] an arcade game",
-            f"A falling electronic zap is repeated {times(count)}",
+            f"A falling electronic zap is heard {times(count)}",
             f"{number(count)} quick sweeps from high to low, like toy ray guns",
             f"Laser-like shots sound {times(count)} in even distances",
             f"An arcade-like zap [sounds|goes off] {times(count)}",

@@ -1,6 +1,6 @@
 """Which clips there are: ids, splits, lengths and containers of the good ones, per corpus."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +19,11 @@ _WAVCAPS_ODD = {
     7: (".ogg", 32000), 18: (".mp3", 32000), 29: (".opus", 48000), 40: (".ogg", 44100), 51: (".mp3", 44100),
     62: (".opus", 16000), 3: (".flac", 16000), 14: (".flac", 16000), 25: (".flac", 16000),
     36: (".flac", 16000), 47: (".flac", 16000), 58: (".flac", 16000),
+}  # fmt: skip
+# Clips that were made again, and how often, because a fingerprint took the first for another clip.
+_RETAKES: Mapping[str, int] = {
+    "stew-000505": 1, "stew-000527": 2, "stew-000539": 1, "stew-000566": 1, "Overlay 11": 1,
+    "Sequence, take 27": 1, "\u00c9tude - Sequence (24)": 2, "\u00c9tude - Sequence (35)": 1,
 }  # fmt: skip
 _FILE_NAMES = ("{} {}", "{}, take {}", "{} [{}]", "{} no.{}", "\u00c9tude - {} ({})", "{}_{}")
 
@@ -60,6 +65,10 @@ def identifier(number: int) -> str:
     return f"{first}tew-{number:06d}"
 
 
+def _key(name: str) -> str:
+    return f"{name} {_RETAKES[name]}" if name in _RETAKES else name
+
+
 @cache
 def audiocaps() -> tuple[Clip, ...]:
     """A hundred clips of up to 10 s: 80 train, 10 val, 10 test."""
@@ -74,7 +83,7 @@ def _audiocaps() -> Iterator[Clip]:
         if number % 16 == 8:
             maker, rate, channels = STEREO_SCENES[number // 16 % 2], 44100, 2
         name, seconds = identifier(number), _AUDIOCAPS_SECONDS[(number + number // 10) % 10]
-        recording = Recording(name, maker, seconds, rate, channels)
+        recording = Recording(_key(name), maker, seconds, rate, channels)
         yield Clip(AUDIOCAPS, name, split, recording, start=30 * (number % 7))
 
 
@@ -93,7 +102,7 @@ def _clotho() -> Iterator[Clip]:
         name = _FILE_NAMES[turn % 6].format(
             title, number
         )  # blanks, commas, brackets, accents as contributors use
-        recording = Recording(name, maker, _CLOTHO_SECONDS[number % 8], 44100)
+        recording = Recording(_key(name), maker, _CLOTHO_SECONDS[number % 8], 44100)
         yield Clip(CLOTHO, name, split, recording)
 
 
@@ -108,5 +117,5 @@ def _wavcaps() -> Iterator[Clip]:
         suffix, rate = _WAVCAPS_ODD.get(number, (".flac", 32000))
         name = identifier(500 + number)
         maker = (*SCENES[30:], *SCENES[:30], overlay, sequence)[number % (len(SCENES) + 2)]
-        recording = Recording(name, maker, _WAVCAPS_SECONDS[number % 11], rate)
+        recording = Recording(_key(name), maker, _WAVCAPS_SECONDS[number % 11], rate)
         yield Clip(WAVCAPS, name, "train", recording, suffix)

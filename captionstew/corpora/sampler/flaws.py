@@ -1,21 +1,21 @@
 """What is wrong on purpose, so that a first build shows how everything is accounted for.
 
-Each kind, where it is, and what a build should make of it:
+    flaw         clips  where                       what it is                                  drop reason
+    merged           6  wavcaps                     the id of an audiocaps training clip        merged
+    leak             1  wavcaps                     the id of an audiocaps test clip            contaminated
+    duplicate        3  one in each corpus          the same samples under another id           duplicate
+    re-encoded       3  wavcaps (MP3, Vorbis)       the same sound, encoded again               near-duplicate
+    silent           2  audiocaps, wavcaps          digital silence; noise of one bit           silent
+    truncated        1  wavcaps                     FLAC cut at 60 % of its bytes               truncated
+    not-audio        1  audiocaps                   a web page saved as .wav                    unreadable
+    missing          2  audiocaps, clotho           a row without a file                        missing
+    short            1  wavcaps                     0.3 s                                       duration
+    long             1  wavcaps                     75 s of brown noise                         duration
+    refusal          2  wavcaps                     a language model's excuse as only caption   refusal
+    residue          1  wavcaps                     words of a prompt in the only caption       residue
+    empty            1  audiocaps                   an empty text as only caption               empty
 
-    kind         clips  where                         expected
-    merged         6    wavcaps, ids of audiocaps     one clip, captions of both corpora
-    leak           1    wavcaps, id of an audiocaps   the evaluation clip stays out of training
-                        test clip
-    duplicate      3    one in each corpus            same PCM under another id: dropped
-    reencoded      3    wavcaps, MP3 and Vorbis       same sound re-encoded under another id: dropped
-    silent         2    audiocaps, wavcaps            digital silence; one bit of dither: dropped
-    truncated      1    wavcaps                       FLAC cut at 60 % of its bytes: dropped
-    not-audio      1    audiocaps                     a web page saved as .wav: dropped
-    missing        2    audiocaps, clotho             a row without a file: dropped
-    short          1    wavcaps                       0.3 s: dropped
-    long           1    wavcaps                       75 s of brown noise: cut or dropped
-    refusal        3    wavcaps                       a language model's excuse as only caption: dropped
-    empty          1    audiocaps                     an empty caption: dropped
+The captions of merged rows are pooled with those of the clip that they join.
 """
 
 from collections.abc import Mapping
@@ -39,14 +39,14 @@ from captionstew.corpora.sampler.catalogue import (
 from captionstew.corpora.sampler.take import Samples, SceneMaker, take
 
 NUM_FLAWS: Mapping[str, int] = {
-    "merged": 6, "leak": 1, "duplicate": 3, "reencoded": 3, "silent": 2, "truncated": 1,
-    "not-audio": 1, "missing": 2, "short": 1, "long": 1, "refusal": 3, "empty": 1,
+    "merged": 6, "leak": 1, "duplicate": 3, "re-encoded": 3, "silent": 2, "truncated": 1,
+    "not-audio": 1, "missing": 2, "short": 1, "long": 1, "refusal": 2, "residue": 1, "empty": 1,
 }  # fmt: skip
 
-_REFUSALS: Mapping[str, str] = {
+_EXCUSES: Mapping[str, str] = {
     identifier(708): "As an AI language model, I cannot listen to audio or describe this clip.",
     identifier(709): "I'm sorry, but there is no sound information given that I could turn into a caption.",
-    identifier(710): "As an AI assistant I do not have access to the audio file, only to its title.",
+    identifier(710): "Here is a caption based on the given label: a rotor-like chopping sound",
 }
 _NOTHING: Mapping[str, str] = {
     AUDIOCAPS: "Complete silence from beginning to end",
@@ -76,9 +76,9 @@ def _copies() -> tuple[Clip, ...]:
         _again(_first(audiocaps(), melodies.tune), AUDIOCAPS, identifier(200), "duplicate", ".wav"),
         _again(mixed, CLOTHO, f"Copy of {mixed.name}", "duplicate", ".wav"),
         _again(_first(audiocaps(), melodies.arpeggio), WAVCAPS, identifier(700), "duplicate", ".flac"),
-        _again(_first(audiocaps(), voices.one_voice), WAVCAPS, identifier(701), "reencoded", ".mp3"),
-        _again(_first(wavcaps(), passages.pass_by), WAVCAPS, identifier(702), "reencoded", ".mp3"),
-        _again(_first(wavcaps(), melodies.scale), WAVCAPS, identifier(703), "reencoded", ".ogg"),
+        _again(_first(audiocaps(), voices.one_voice), WAVCAPS, identifier(701), "re-encoded", ".mp3"),
+        _again(_first(wavcaps(), passages.pass_by), WAVCAPS, identifier(702), "re-encoded", ".mp3"),
+        _again(_first(wavcaps(), melodies.scale), WAVCAPS, identifier(703), "re-encoded", ".ogg"),
     )
 
 
@@ -99,7 +99,7 @@ def _miscaptioned() -> tuple[Clip, ...]:
     return (
         _alone(WAVCAPS, identifier(708), "refusal", ".flac", noises.whoosh),
         _alone(WAVCAPS, identifier(709), "refusal", ".flac", melodies.bass_line),
-        _alone(WAVCAPS, identifier(710), "refusal", ".flac", movers.rotor),
+        _alone(WAVCAPS, identifier(710), "residue", ".flac", movers.rotor),
         _alone(AUDIOCAPS, identifier(204), "empty", ".wav", noises.thunder),
     )
 
@@ -136,8 +136,8 @@ def reworded(clip: Clip, captions: tuple[str, ...]) -> tuple[str, ...]:
     """The captions as the clip's flaw leaves them."""
     if clip.flaw == "silent":
         return (_NOTHING[clip.corpus],)
-    if clip.flaw == "refusal":
-        return (_REFUSALS[clip.name],)
+    if clip.name in _EXCUSES:
+        return (_EXCUSES[clip.name],)
     return ("",) if clip.flaw == "empty" else captions[clip.skip :]
 
 

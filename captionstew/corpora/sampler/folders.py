@@ -6,7 +6,8 @@ from pathlib import Path
 
 from captionstew.corpora.sampler import CORPORA, MARKER, VERSION
 from captionstew.corpora.sampler.layout import write
-from captionstew.errors import BuildError, CorpusError
+from captionstew.errors import CorpusError
+from captionstew.shards.atomic import disk_errors
 
 _NOTE = "Made by captionstew.corpora.sampler, version {}. It may be deleted and is made again when needed.\n"
 
@@ -18,17 +19,13 @@ def finish(folder: Path, corpus: str) -> None:
     target, partial = folder / corpus, folder / f".{corpus}.part"
     if _is_finished(target):
         return
-    try:
+    with disk_errors(target):
         shutil.rmtree(partial, ignore_errors=True)  # what an interrupted call left
         partial.mkdir(parents=True)
         write(corpus, partial)
         (partial / MARKER).write_text(_NOTE.format(VERSION), encoding="utf-8")
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
-    except OSError as error:
-        cause = os.strerror(error.errno) if error.errno else str(error)
-        hint = "make room (the sampler needs 150 MB) and the folder writable, or choose another one"
-        raise BuildError(f"{corpus} cannot be made", cause=cause, where=str(folder), hint=hint) from error
 
 
 def _is_finished(target: Path) -> bool:

@@ -103,9 +103,9 @@ def drips(take: Take) -> Scene:
         (f"{number(count)} drip-like sounds", "slow water-drop-like blips"),
         (
             f"{number(count)} drip-like blips, one after another",
-            f"Something drips like a tap, {times(count)} in all",
+            f"Something seems to drip like a tap, {times(count)} in all",
             f"{number(count)} water-drop-like plinks with [pauses|silence] between them",
-            "Single drop-like sounds fall slowly [and not quite evenly|one by one]",
+            "Single drop-like sounds fall slowly [and not quite evenly|after one another]",
             "A slow dripping, each drop a short rising blip",
         ),
     )
@@ -123,7 +123,7 @@ def bubbles(take: Take) -> Scene:
         ("bubbling sounds", "liquid-like bubbling"),
         (
             "Bubbling like [water in a pot|a liquid about to boil]",
-            "Many [small|quick] bubbles rise and pop at random",
+            "Many [small|quick] bubble-like blips rise and pop at random",
             "A gurgling, bubbling sound made of rising blips",
             "Liquid-like bubbling goes on [without a rhythm|irregularly]",
             "Plopping and bubbling noises like those of a [thick soup|fish tank]",

@@ -61,7 +61,7 @@ def write_wavcaps(folder: Path) -> None:
     rows = []
     for clip, captions, num_samples in _stored(WAVCAPS, folder / "AudioSet_SL", "Y{}"):
         seconds = num_samples / clip.recording.sample_rate
-        caption = captions[0] if clip.flaw == "refusal" else sentence(captions[0], ".")
+        caption = sentence(captions[0].removesuffix("."), ".")
         name = f"Y{clip.name}.wav"
         rows.append({"id": name, "caption": caption, "audio": "wav_path", "duration": round(seconds, 3)})
     path = folder / "json_files" / "AudioSet_SL" / "as_final.json"

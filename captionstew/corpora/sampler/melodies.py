@@ -49,8 +49,8 @@ def scale(take: Take) -> Scene:
         (
             f"{article(name)} {verb} one octave on {kind} tones",
             f"Eight {kind} notes [run|step] {way} {article(name)}",
-            f"A {quality} scale is played {way}, [one note at a time|note by note]",
-            f"{article(kind)} instrument-like tone {verb} a {quality} scale of eight notes",
+            f"One {quality} scale is played {way}, [one note at a time|note by note]",
+            f"{article(kind)} synthetic tone {verb} a {quality} scale of eight notes",
             f"A synthetic scale in {note(root)} {quality} goes {way} step by step",
         ),
     )

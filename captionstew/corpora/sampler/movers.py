@@ -139,7 +139,7 @@ def bouncing_ball(take: Take) -> Scene:
         ("a bouncing-ball-like patter", "thuds that come faster and softer"),
         (
             "A bouncing-ball-like sound, each bounce quicker and softer than the last",
-            "Something bounces and comes to rest, the hits getting closer together",
+            "Something seems to bounce and come to rest, the hits getting closer together",
             "Thuds come faster and faster while they grow softer, like a dropped ball",
             "A ball-like bounce that [dies away|runs out] in quick little taps",
             "Bounces like those of a ping-pong ball, faster and quieter until they end",

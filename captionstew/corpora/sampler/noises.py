@@ -179,6 +179,6 @@ def fading_noise(take: Take) -> Scene:
             f"Pink noise slowly {change}",
             f"A noise {'starts very soft and ends loud' if growing else 'starts loud and ends very soft'}",
             f"Waterfall-like noise {'comes closer' if growing else 'moves away'}, with nothing else to hear",
-            f"A [steady|even] roar {change} over the whole clip",
+            f"A [steady|smooth] roar {change} over the whole clip",
         ),
     )

@@ -20,18 +20,19 @@ from captionstew.corpora.sampler.take import Samples, Scene, SceneMaker, Take
 
 # Clips draw from them in this order, so that neighbours differ in kind; the first come up most often.
 SCENES: tuple[SceneMaker, ...] = (
-    voices.one_voice, melodies.arpeggio, grains.rain, beats.metronome, tones.chord, noises.wind, movers.steps,
-    beepers.beeps_and_low_tone, voices.two_voices, noises.surf, strikes.bell, movers.revving, grains.fire,
-    melodies.tune, beats.drum_machine, strikes.knocks, noises.thunder, voices.whisper, movers.bouncing_ball,
-    melodies.drone_tune, grains.bubbles, passages.pass_by, voices.laughter, noises.coloured, grains.drips,
-    melodies.bass_line, movers.rotor, strikes.claps, voices.crowd, movers.siren, melodies.scale,
-    beepers.telephone, tones.steady_tone, noises.whoosh, beats.clock, chirps.bird, tones.glide, grains.vinyl,
-    beepers.morse, voices.sung_vowel, tones.beating, movers.idling, strikes.doorbell, melodies.chord_progression,
-    beats.changing_clicks, beepers.keypad, noises.static_bursts, tones.tremolo, movers.falling_object,
-    voices.choir, beepers.alarm, noises.steam, tones.vibrato, beats.kick_pulse, chirps.hoots, movers.whistle,
-    tones.chords_in_turn, beepers.countdown, beats.shaker, noises.fading_noise, movers.two_tone_horn,
-    strikes.blast, tones.mains_hum, beepers.zaps, beats.polyrhythm, chirps.crickets, tones.fading_note,
-    beepers.buzzer, tones.alternating, beepers.beeps, beats.gated_buzz,
+    voices.one_voice, melodies.arpeggio, grains.rain, beats.metronome, tones.chord, noises.wind,
+    movers.steps, beepers.beeps_and_low_tone, voices.two_voices, noises.surf, strikes.bell, movers.revving,
+    grains.fire, melodies.tune, beats.drum_machine, strikes.knocks, noises.thunder, voices.whisper,
+    movers.bouncing_ball, melodies.drone_tune, grains.bubbles, passages.pass_by, voices.laughter,
+    noises.coloured, grains.drips, melodies.bass_line, movers.rotor, strikes.claps, voices.crowd,
+    movers.siren, melodies.scale, beepers.telephone, tones.steady_tone, noises.whoosh, beats.clock,
+    chirps.bird, tones.glide, grains.vinyl, beepers.morse, voices.sung_vowel, tones.beating, movers.idling,
+    strikes.doorbell, melodies.chord_progression, beats.changing_clicks, beepers.keypad,
+    noises.static_bursts, tones.tremolo, movers.falling_object, voices.choir, beepers.alarm, noises.steam,
+    tones.vibrato, beats.kick_pulse, chirps.hoots, movers.whistle, tones.chords_in_turn, beepers.countdown,
+    beats.shaker, noises.fading_noise, movers.two_tone_horn, strikes.blast, tones.mains_hum, beepers.zaps,
+    beats.polyrhythm, chirps.crickets, tones.fading_note, beepers.buzzer, tones.alternating, beepers.beeps,
+    beats.gated_buzz,
 )  # fmt: skip
 STEREO_SCENES: tuple[SceneMaker, ...] = (passages.pass_across, passages.circling)
 
@@ -51,7 +52,7 @@ def overlay(take: Take) -> Scene:
     """A scene in front and a steady one behind it, 12 to 18 dB weaker."""
     front, behind = take.pick(*_IN_FRONT)(take), take.pick(*_BEHIND)(take)
     canvas = peak_at(front.sound, 0) + peak_at(behind.sound, take.between(-18, -12))
-    near, far = take.pick(*front.phrases), take.pick(*behind.phrases)
+    near, far = take.phrase(front), take.phrase(behind)
     return take.scene(
         canvas,
         (f"{near} over {far}",),
@@ -74,7 +75,7 @@ def sequence(take: Take) -> Scene:
     canvas = silence(take)
     place(take, canvas, peak_at(first.sound, 0), 0)
     place(take, canvas, peak_at(second.sound, take.between(-3, 0)), half.seconds + 0.3)
-    begin, end = take.pick(*first.phrases), take.pick(*second.phrases)
+    begin, end = take.phrase(first), take.phrase(second)
     return take.scene(
         canvas,
         (f"{begin}, then {end}",),

@@ -36,7 +36,7 @@ def knocks(take: Take) -> Scene:
             f"{number(count)} knock-like thuds [in a row|in quick succession]",
             f"A knocking sound, as on a wooden door, {times(count)}",
             f"{number(count)} dull knocks, then nothing but quiet",
-            f"Something knocks {times(count)} with a hollow wooden tone",
+            f"Something seems to knock {times(count)} with a hollow wooden tone",
             f"A group of {number(count)} knocks like knuckles on wood",
         ),
     )
@@ -61,13 +61,13 @@ def bell(take: Take) -> Scene:
     pitch = take.between(350, 900)
     stroke = strike(take, pitch, min(take.between(2.5, 5.0), take.seconds - 0.3))
     spacing = min(take.between(1.1, 2.2), (take.seconds - 0.6) / count)
-    plural = "bell strokes" if count > 1 else "bell stroke"
+    plural = "bell-like strokes" if count > 1 else "bell-like stroke"
     return take.scene(
         spread(take, [stroke] * count, spacing),
         (f"{number(count)} ringing {plural}", f"a bell-like sound struck {times(count)}"),
         (
             f"A bell-like sound is struck {times(count)} and rings on",
-            f"A [large|metallic] bell tolls {times(count)}, as if made by a synthesiser",
+            f"A [large|metallic] synthetic bell tolls {times(count)}",
             f"{number(count)} {plural} with a long metallic decay",
             f"A synthetic bell [rings|is hit] {times(count)} and slowly fades",
             f"Metallic ringing like a bell, struck {times(count)}",
@@ -105,7 +105,7 @@ def claps(take: Take) -> Scene:
         (f"{number(count)} clap-like bursts", "slow clap-like sounds"),
         (
             f"{number(count)} hand-clap-like bursts, evenly spaced",
-            f"Something claps {times(count)} in a slow rhythm",
+            f"Something seems to clap {times(count)} in a slow rhythm",
             f"{number(count)} single clap-like sounds [one by one|with short pauses]",
             f"A clapping sound is heard {times(count)}",
             f"Short sharp bursts like claps, {number(count)} of them",

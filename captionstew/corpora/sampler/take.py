@@ -15,7 +15,7 @@ Curve = NDArray[np.float64]  # a quantity over time: hertz, cycles, gain
 
 T = TypeVar("T")
 
-SEED = 20260131  # changing it makes another sampler: raise VERSION too
+SEED = 10  # another seed is another sampler: raise VERSION too
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Scene:
 class Take:
     """Everything that a sound may depend on; the same name always draws the same numbers."""
 
-    random: np.random.Generator
+    random: np.random.Generator  # for the sound
+    wording: np.random.Generator  # for the captions, so that editing them changes no sound
     sample_rate: int
     seconds: float
     channels: int = 1
@@ -65,11 +66,15 @@ class Take:
         """How many events there are: as `integer`, but no more than fit at `spacing` seconds."""
         return self.integer(low, max(low, min(high, int((self.seconds - 0.4) / spacing))))
 
+    def phrase(self, scene: Scene) -> str:
+        """One of the noun phrases for a scene."""
+        return scene.phrases[int(self.wording.integers(len(scene.phrases)))]
+
     def scene(self, sound: Samples, phrases: tuple[str, ...], captions: tuple[str, ...]) -> Scene:
         """The finished scene: alternatives in brackets drawn, sentences in random order."""
-        order = self.random.permutation(len(captions))
-        sentences = tuple(expand(captions[index], self.random) for index in order)
-        return Scene(sound, tuple(expand(phrase, self.random) for phrase in phrases), sentences)
+        order = self.wording.permutation(len(captions))
+        sentences = tuple(expand(captions[index], self.wording) for index in order)
+        return Scene(sound, tuple(expand(phrase, self.wording) for phrase in phrases), sentences)
 
 
 SceneMaker = Callable[[Take], Scene]
@@ -78,4 +83,5 @@ SceneMaker = Callable[[Take], Scene]
 def take(name: str, sample_rate: int, seconds: float, channels: int = 1) -> Take:
     """A take whose random numbers depend on (seed, clip name) and on nothing else."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
-    return Take(np.random.default_rng([SEED, key]), sample_rate, seconds, channels)
+    sound, words = (np.random.default_rng([SEED, key, purpose]) for purpose in (0, 1))
+    return Take(sound, words, sample_rate, seconds, channels)

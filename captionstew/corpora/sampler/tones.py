@@ -102,9 +102,9 @@ def chords_in_turn(take: Take) -> Scene:
         place(take, canvas, part, index * half.seconds)
     return take.scene(
         canvas,
-        (f"a {first} chord and then a {second} chord", "two organ-like chords in turn"),
+        (f"one {first} chord and then a {second} one", "two organ-like chords in turn"),
         (
-            f"A {first} chord [turns into|is followed by] a {second} chord on the same root",
+            f"One {first} chord [turns into|is followed by] a {second} chord on the same root",
             f"Two long organ-like chords, first {first}, then {second}",
             f"Two electronic chords [on|built on] {note(root)}: {first} first, {second} second",
             f"An organ-like sound [changes|moves] from {first} to {second} halfway through",

@@ -37,23 +37,25 @@ def make_row(number: int, **changes: Any) -> dict[str, Any]:
     """A row of clip.v1 in which everything is true."""
     data, num_samples, sha256 = flac(number)
     human = {"text": f"tone {number}", "source": "tones", "style": "human", "language": "en"}
-    machine = {"text": f"a beep, {number}", "source": "llm", "style": "machine", "model": "m", "prompt": "p@1", "language": "en"}  # fmt: skip
+    machine = {"text": f"beep {number}", "source": "llm", "style": "machine", "model": "m", "language": "en"}
     row = {
         "clip_id": f"yt:{number:011d}@30", "corpus": "tones", "split": "train", "domain": "sound",
         "audio": {"bytes": data, "path": f"yt-{number}.flac"}, "codec": "flac", "sample_rate": 16_000,
-        "num_samples": num_samples, "duration": num_samples / 16_000, "captions": [human, machine][: number % 3],
-        "events": [{"label": "Beep", "score": 1.0}], "tags": ["tone"] * (number % 2), "transcript": None,
-        "license": "CC-BY-4.0" if number % 2 else "LicenseRef-Tones", "source_id": f"yt:{number:011d}",
-        "start": 30.0, "end": 30.0 + num_samples / 16_000, "source_sample_rate": 44_100, "source_channels": 2,
-        "source_container": "wav", "loudness": -20.0, "peak": -11.0, "silence": 0.0, "clipping": 0.0,
-        "dc_offset": 0.0, "bandwidth": 800.0, "audio_sha256": sha256, "fingerprint": bytes([number % 256] * 8),
+        "num_samples": num_samples, "duration": num_samples / 16_000,
+        "captions": [human, machine][: number % 3], "events": [{"label": "Beep", "score": 1.0}],
+        "tags": ["tone"] * (number % 2), "license": "CC-BY-4.0" if number % 2 else "LicenseRef-Tones",
+        "source_id": f"yt:{number:011d}", "start": 30.0, "end": 30.0 + num_samples / 16_000,
+        "source_sample_rate": 44_100, "source_channels": 2, "source_container": "wav", "loudness": -20.0,
+        "peak": -11.0, "silence": 0.0, "clipping": 0.0, "dc_offset": 0.0, "bandwidth": 800.0,
+        "audio_sha256": sha256, "fingerprint": bytes([number % 256] * 8),
     }  # fmt: skip
     return row | changes
 
 
 def make_table(numbers: Iterable[int], **changes: Any) -> pa.Table:
     """Those rows as a table of clip.v1."""
-    return pa.Table.from_pylist([make_row(number, **changes) for number in numbers], schema("clip.v1").arrow())
+    rows = [make_row(number, **changes) for number in numbers]
+    return pa.Table.from_pylist(rows, schema("clip.v1").arrow())
 
 
 def finish(folder: Path, shards: list[Any]) -> None:
@@ -68,9 +70,12 @@ def finish(folder: Path, shards: list[Any]) -> None:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build of 270 clips in two shards of one corpus and one of another; not to be changed."""
     folder = tmp_path_factory.mktemp("build")
-    parts = [("tones", "train", 0, 2, range(150)), ("tones", "train", 1, 2, range(150, 250)), ("beeps", "val", 0, 1, range(250, 270))]  # fmt: skip
     shards = []
-    for corpus, split, number, count, rows in parts:
+    for corpus, split, number, count, rows in (
+        ("tones", "train", 0, 2, range(150)),
+        ("tones", "train", 1, 2, range(150, 250)),
+        ("beeps", "val", 0, 1, range(250, 270)),
+    ):
         path = folder / shard_path("audio", corpus, split, number, count)
         shards.append(write_shard(path, [make_table(rows, corpus=corpus, split=split)]))
     finish(folder, shards)

@@ -12,9 +12,8 @@ from captionstew.shards.atomic import clear_partial, replacing, write_bytes
 def test_a_failure_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     write_bytes(path, b"old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
-        temporary.write_bytes(b"half of the new")
-        raise KeyboardInterrupt
+    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+        temporary.write_bytes(b"half of the new: %d" % (1 // 0))
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["facts.json"]
 
@@ -32,21 +31,21 @@ def test_the_new_file_is_complete_before_it_has_its_name(tmp_path: Path) -> None
 def test_a_full_disk_is_a_build_error_with_a_hint(tmp_path: Path) -> None:
     path = tmp_path / "facts.json"
     (tmp_path / f".facts.json.{os.getpid()}.part").symlink_to("/dev/full")
-    with pytest.raises(BuildError, match=r"no room to write facts.json; cause: No space left .*hint: free some"):
+    with pytest.raises(BuildError, match=r"no room to write facts.json; cause: No space .*hint: free some"):
         write_bytes(path, b"new")
     assert os.listdir(tmp_path) == []
 
 
 def test_a_file_where_the_folder_should_be_is_a_build_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
-    with pytest.raises(BuildError, match="cannot write x.json"):
+    with pytest.raises(BuildError, match=r"cannot write x.json"):
         write_bytes(tmp_path / "data" / "x.json", b"new")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
 def test_a_closed_folder_is_a_build_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(BuildError, match="cannot write x.json"):
+    with pytest.raises(BuildError, match=r"cannot write x.json"):
         write_bytes(tmp_path / "x.json", b"new")
 
 

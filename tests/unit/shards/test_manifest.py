@@ -50,8 +50,11 @@ def test_totals_are_counted_by_split_and_license(build: Path) -> None:
 
 def test_the_same_build_has_the_same_manifest_in_any_order(build: Path) -> None:
     shards = [written(path) for path in shard_files(build)]
-    first = write_manifest(build, shards, recipe="r", recipe_digest="d", accounting=[]).encode()
-    assert write_manifest(build, shards[::-1], recipe="r", recipe_digest="d", accounting=[]).encode() == first
+    account = Account("tones", "read", 5, 2, {"missing": 1, "broken": 2})
+    same = Account("tones", "read", 5, 2, {"broken": 2, "missing": 1})
+    first = write_manifest(build, shards, recipe="r", recipe_digest="d", accounting=[account])
+    again = write_manifest(build, shards[::-1], recipe="r", recipe_digest="d", accounting=[same])
+    assert again.encode() == first.encode()
 
 
 @pytest.mark.skipif(not shutil.which("sha256sum"), reason="needs sha256sum")
@@ -65,7 +68,7 @@ def test_people_without_us_can_check_the_sums(build: Path) -> None:
 
 def test_a_shard_with_another_name_is_refused(build: Path, make_table: Any) -> None:
     shard = write_shard(build / "data/audio/tones/train.parquet", [make_table(range(3))])
-    with pytest.raises(BuildError, match=r"data/audio/tones/train.parquet is no name for a shard.*shard_path"):
+    with pytest.raises(BuildError, match=r"train.parquet is no name for a shard.*shard_path"):
         write_manifest(build, [shard], recipe="r", recipe_digest="d", accounting=[])
 
 
@@ -84,7 +87,7 @@ def test_a_file_row_of_another_type_is_damage(build: Path, key: str, value: Any)
     facts = json.loads((build / "manifest.json").read_text())
     facts["files"][1][key] = value
     (build / "manifest.json").write_text(json.dumps(facts))
-    with pytest.raises(BuildError, match="manifest.json is damaged"):
+    with pytest.raises(BuildError, match=r"manifest.json is damaged"):
         read_manifest(build)
 
 

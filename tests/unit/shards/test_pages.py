@@ -2,13 +2,15 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from captionstew.errors import StewError
-from captionstew.shards.pages import value_spans
+from captionstew.shards.pages import _Column, value_spans
+from captionstew.shards.thrift import ThriftError
 
 
 def _pick(path: Path, leaf: str) -> list[bytes | None]:
@@ -24,7 +26,9 @@ def _values(nulls: float, count: int = 700) -> list[bytes | None]:
 @pytest.mark.parametrize("nulls", [0, 0.3, 1])
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
 @pytest.mark.parametrize("dictionary", [False, True])
-def test_values_are_where_pyarrow_put_them(tmp_path: Path, version: str, dictionary: bool, nulls: float) -> None:
+def test_values_are_where_pyarrow_put_them(
+    tmp_path: Path, version: str, dictionary: bool, nulls: float
+) -> None:
     values, path = _values(nulls), tmp_path / "a.parquet"
     table = pa.table({"before": range(700), "audio": pa.array(values, pa.binary())})
     pq.write_table(table, path, compression="none", use_dictionary=dictionary, data_page_version=version,
@@ -37,7 +41,8 @@ def test_nulls_of_the_struct_and_of_its_field_are_nulls(tmp_path: Path, version:
     rows = [{"bytes": b"one", "path": "a"}, None, {"bytes": None, "path": "b"}, {"bytes": b"", "path": None}]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     path = tmp_path / "a.parquet"
-    pq.write_table(pa.table({"audio": pa.array(rows, kind)}), path, compression="none", data_page_version=version)
+    table = pa.table({"audio": pa.array(rows, kind)})
+    pq.write_table(table, path, compression="none", data_page_version=version)
     assert _pick(path, "audio.bytes") == [b"one", None, None, b""]
 
 
@@ -51,7 +56,7 @@ def test_a_dictionary_that_overflows_into_plain_pages(tmp_path: Path) -> None:
 
 
 def test_headers_with_long_statistics(tmp_path: Path) -> None:
-    """Without a page index pyarrow puts the least and the largest value into the page header: here 3 kB of it."""
+    """Without a page index pyarrow puts the least and the largest value into the page header: 3 kB here."""
     path = tmp_path / "a.parquet"
     values = [bytes([n]) * 1_500 for n in range(9)]
     pq.write_table(pa.table({"audio": values}), path, compression="none", use_dictionary=False)
@@ -66,7 +71,7 @@ def test_no_rows_no_addresses(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "settings", "message"),
     [
-        (pa.array([b"a"]), {"compression": "snappy"}, r"column audio is compressed \(SNAPPY\).*hint: write column"),
+        (pa.array([b"a"]), {"compression": "snappy"}, r"compressed \(SNAPPY\).*hint: write column"),
         (pa.array([[b"a"]]), {"compression": "none"}, "has no column audio"),
         (pa.array([1]), {"compression": "none"}, "does not hold one byte string a row"),
         (
@@ -76,7 +81,9 @@ def test_no_rows_no_addresses(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_addressed_is_said(tmp_path: Path, column: pa.Array, settings: dict, message: str) -> None:
+def test_what_cannot_be_addressed_is_said(
+    tmp_path: Path, column: pa.Array, settings: dict[str, Any], message: str
+) -> None:
     pq.write_table(pa.table({"audio": column}), tmp_path / "a.parquet", **settings)
     with pytest.raises(StewError, match=message):
         value_spans(tmp_path / "a.parquet", "audio")
@@ -100,7 +107,7 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
 def test_any_changed_byte_gives_addresses_inside_the_file_or_a_clear_error(
     tmp_path: Path, version: str, dictionary: bool
 ) -> None:
-    """Every fifth byte of the pages, footer untouched, made another: no crash, no hang, no wild address."""
+    """Every ninth byte of the pages, footer untouched, made another: no crash, no hang, no wild address."""
     path, values = tmp_path / "a.parquet", _values(0.2, 50)
     table = pa.table({"audio": pa.array([*values, *values], pa.binary())})
     pq.write_table(table, path, compression="none", use_dictionary=dictionary, data_page_version=version,
@@ -108,7 +115,7 @@ def test_any_changed_byte_gives_addresses_inside_the_file_or_a_clear_error(
     good = path.read_bytes()
     chunk = pq.read_metadata(path).row_group(0).column(0)
     refused = 0
-    for at in range(4, 4 + chunk.total_compressed_size, 5):
+    for at in range(4, 4 + chunk.total_compressed_size, 9):
         damaged = bytearray(good)
         damaged[at] ^= (0xFF, 0x80, 0x01)[at % 3]
         path.write_bytes(damaged)
@@ -119,11 +126,25 @@ def test_any_changed_byte_gives_addresses_inside_the_file_or_a_clear_error(
         else:
             assert len(spans) == 100
             assert int((spans[:, 0] + spans[:, 1]).max()) < len(good)
-    assert refused > 40
+    assert refused > 20
+
+
+def test_a_length_that_leaves_bytes_over_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"audio": [b"one", b"three"]}), path, compression="none", use_dictionary=False)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\5\0\0\0three", b"\4\0\0\0three", 1))
+    with pytest.raises(StewError, match="1 bytes left over"):
+        value_spans(path, "audio")
+
+
+def test_a_page_that_promises_more_values_than_bytes_costs_no_memory() -> None:
+    with pytest.raises(ThriftError, match="1000000000000 values in 100 bytes"):
+        _Column(descriptor=0, file_size=100, level=0)._plain(0, 100, 10**12)
 
 
 def test_a_footer_that_promises_a_hundred_million_rows_costs_no_memory(tmp_path: Path) -> None:
-    """The number of values as pyarrow's own footer spells it, replaced by a far larger one of the same length."""
+    """The number of values as pyarrow's footer spells it, replaced by a far larger one of the same length."""
     path, rows = tmp_path / "a.parquet", 1_048_600
     nulls = pa.table({"audio": pa.nulls(rows, pa.binary())})
     pq.write_table(nulls, path, compression="none", row_group_size=rows)

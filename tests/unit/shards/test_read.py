@@ -92,12 +92,12 @@ def test_a_shard_that_shrank_or_vanished_is_said(build: Path) -> None:
     clips = Clips(build)
     paths = shard_files(build, "audio")
     os.truncate(paths[0], 100)
-    with pytest.raises(StewError, match="cannot be read; cause: it ends inside clip 3"):
+    with pytest.raises(StewError, match=r"cannot be read; cause: it ends inside clip 3"):
         clips.clip_bytes(3)
     paths[1].unlink()
-    with pytest.raises(StewError, match="train-00000-of-00002.parquet cannot be read"):
+    with pytest.raises(StewError, match=r"train-00000-of-00002.parquet cannot be read"):
         clips.clip_bytes(30)
-    with pytest.raises(StewError, match="train-00000-of-00002.parquet cannot be read"):
+    with pytest.raises(StewError, match=r"train-00000-of-00002.parquet cannot be read"):
         clips.row(30)
 
 

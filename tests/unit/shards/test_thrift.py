@@ -5,7 +5,7 @@ import pytest
 from captionstew.shards.thrift import Compact, ThriftError
 
 # A data page header as pyarrow writes it: type 0, sizes 300 and 300, body {values 2, encodings 0, 3, 3}.
-PAGE = bytes([0x15, 0x00, 0x15, 0xD8, 0x04, 0x15, 0xD8, 0x04, 0x2C, 0x15, 0x04, 0x15, 0x00, 0x15, 0x06, 0x15, 0x06, 0, 0])  # fmt: skip
+PAGE = bytes.fromhex("1500 15d804 15d804 2c 1504 1500 1506 1506 00 00")
 
 
 def test_a_page_header_is_read_to_its_end() -> None:
@@ -16,7 +16,7 @@ def test_a_page_header_is_read_to_its_end() -> None:
 
 def test_every_type_is_understood() -> None:
     fields = [
-        b"\x11", b"\x12", b"\x13\x7f", b"\x14\x03", b"\x16\x01", b"\x17" + b"\0\0\0\0\0\0\xf0\x3f", b"\x18\x02hi",
+        b"\x11", b"\x12", b"\x13\x7f", b"\x14\x03", b"\x16\x01", b"\x17\0\0\0\0\0\0\xf0\x3f", b"\x18\x02hi",
         b"\x19\x25\x02\x04", b"\x1a\x21\x01\x00", b"\x1b\x01\x85\x01k\x02", b"\x1b\x00", b"\x05\x50\x02",
     ]  # fmt: skip
     got = Compact(b"".join(fields) + b"\0").struct()

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from captionstew.errors import BuildError
 from captionstew.schema import schema
+from captionstew.shards.pages import value_spans
 from captionstew.shards.write import parquet_settings, write_shard, written
 
 
@@ -33,7 +35,8 @@ def test_groups_have_a_hundred_rows_and_raw_audio_and_a_page_index(tmp_path: Pat
 
 
 def test_metadata_and_nullability_are_the_contracts(tmp_path: Path, make_table: Any) -> None:
-    path = write_shard(tmp_path / "a.parquet", [make_table(range(3)).replace_schema_metadata({"x": "y"})]).path
+    table = make_table(range(3)).replace_schema_metadata({"x": "y"})
+    path = write_shard(tmp_path / "a.parquet", [table]).path
     got, contract = pq.read_schema(path), schema("clip.v1").arrow()
     assert got.equals(contract)
     assert got.metadata == contract.metadata
@@ -50,7 +53,9 @@ def test_what_is_returned_is_what_lies_there(tmp_path: Path, make_table: Any) ->
 
 
 @pytest.mark.parametrize("step", [1, 7, 99, 100, 101, 250])
-def test_the_same_rows_are_the_same_bytes_however_they_come(tmp_path: Path, make_table: Any, step: int) -> None:
+def test_the_same_rows_are_the_same_bytes_however_they_come(
+    tmp_path: Path, make_table: Any, step: int
+) -> None:
     table = make_table(range(250))
     whole = write_shard(tmp_path / "whole.parquet", [table])
     pieces = [make_table([]), *(table[start : start + step] for start in range(0, 250, step))]
@@ -62,16 +67,34 @@ def test_the_same_rows_are_the_same_bytes_however_they_come(tmp_path: Path, make
     assert write_shard(tmp_path / "back.parquet", groups).sha256 == whole.sha256
 
 
-def test_pages_are_cut_where_the_audio_says(tmp_path: Path, make_row: Any) -> None:
-    """Content-defined chunking: a dropped row changes the page that it was in, and the later ones are the same."""
-    noise, contract = random.Random(7), schema("clip.v1").arrow()
+def _loud(make_row: Any) -> pa.Table:
+    """Enough audio for many pages: 16 MB in 100 rows."""
+    noise = random.Random(7)
     sounds = [noise.randbytes(60_000 + 2_000 * i) for i in range(100)]
     rows = [make_row(i, audio={"bytes": sound, "path": "x.flac"}) for i, sound in enumerate(sounds)]
-    before = write_shard(tmp_path / "a.parquet", [pa.Table.from_pylist(rows, contract)]).path.read_bytes()
-    after = write_shard(tmp_path / "b.parquet", [pa.Table.from_pylist(rows[1:], contract)]).path.read_bytes()
-    begin = before.index(sounds[30])
-    end = before.index(sounds[99]) + len(sounds[99])
-    assert before[begin:end] in after
+    return pa.Table.from_pylist(rows, schema("clip.v1").arrow())
+
+
+def _page_starts(path: Path) -> set[int]:
+    """Where pages of audio begin, in rows from the end: inside a page values lie four bytes apart."""
+    spans = value_spans(path, "audio.bytes")
+    return {len(spans) - row for row in range(1, len(spans)) if spans[row, 0] != spans[row - 1].sum() + 4}
+
+
+def test_pages_are_cut_where_the_audio_says(tmp_path: Path, make_row: Any) -> None:
+    """Content-defined chunking: a dropped row changes the page that it was in, and no other."""
+    table = _loud(make_row)
+    before = _page_starts(write_shard(tmp_path / "a.parquet", [table]).path)
+    after = _page_starts(write_shard(tmp_path / "b.parquet", [table[1:]]).path)
+    assert 4 < len(before) < 40
+    assert before == after
+
+
+def test_large_audio_is_the_same_bytes_however_it_comes(tmp_path: Path, make_row: Any) -> None:
+    table = _loud(make_row)
+    pieces = [table[start : start + 13] for start in range(0, 100, 13)]
+    whole = write_shard(tmp_path / "a.parquet", [table])
+    assert write_shard(tmp_path / "b.parquet", pieces).sha256 == whole.sha256
 
 
 def _rows(make_row: Any, **changes: Any) -> Iterator[pa.Table]:
@@ -89,12 +112,15 @@ def _rows(make_row: Any, **changes: Any) -> Iterator[pa.Table]:
         ({"split": "test"}, r"row 151: \('tones', 'test'\) in a shard of"),
         ({"license": None}, r"row 151 \(yt:00000000151@30\): license is null"),
         ({"audio": {"bytes": None, "path": "x.flac"}}, r"row 151 .*audio.bytes is null"),
+        ({"audio": None}, r"row 151 .*: audio is null"),
         ({"captions": None}, r"row 151 .*: captions is null"),
         ({"captions": [{"text": "a"}]}, r"row 151 .*captions\[\].source is null"),
         ({"tags": ["a", None]}, r"row 151 .*tags\[\] is null"),
     ],
 )
-def test_a_row_that_breaks_the_contract_is_named(tmp_path: Path, make_row: Any, changes: Any, message: str) -> None:
+def test_a_row_that_breaks_the_contract_is_named(
+    tmp_path: Path, make_row: Any, changes: Any, message: str
+) -> None:
     with pytest.raises(AssertionError, match=message):
         write_shard(tmp_path / "a.parquet", _rows(make_row, **changes))
     assert os.listdir(tmp_path) == []
@@ -110,7 +136,8 @@ def test_text_that_is_no_utf8_is_refused(tmp_path: Path, make_table: Any) -> Non
 
 def test_other_columns_are_refused_not_cast(tmp_path: Path, make_table: Any) -> None:
     table = make_table(range(3))
-    wide = table.set_column(6, pa.field("sample_rate", pa.int64(), nullable=False), table["sample_rate"].cast(pa.int64()))
+    wide_rate = pa.field("sample_rate", pa.int64(), nullable=False)
+    wide = table.set_column(6, wide_rate, table["sample_rate"].cast(pa.int64()))
     nullable = table.cast(pa.schema([c.with_nullable(True) for c in table.schema]))
     for wrong in (wide, nullable, table.drop_columns(["tags"]), table.append_column("x", table["split"])):
         with pytest.raises(AssertionError, match="exactly the contract's columns"):
@@ -127,6 +154,19 @@ def test_a_full_disk_is_a_build_error_and_leaves_nothing(tmp_path: Path, make_ta
     (tmp_path / f".a.parquet.{os.getpid()}.part").symlink_to("/dev/full")
     with pytest.raises(BuildError, match=r"no room to write a.parquet; cause: No space left"):
         write_shard(tmp_path / "a.parquet", [make_table(range(3))])
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_that_fills_half_way_is_a_build_error_and_leaves_nothing(
+    tmp_path: Path, make_row: Any
+) -> None:
+    table, (soft, hard) = _loud(make_row), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, hard))
+    try:
+        with pytest.raises(BuildError, match=r"no room to write a.parquet; cause: File too large"):
+            write_shard(tmp_path / "a.parquet", [table])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert os.listdir(tmp_path) == []
 
 

@@ -1,0 +1,77 @@
+# Every target is one call; `make` lists them. Variables: RECIPE OUT AUDIO LIMIT (see `make captionstew`).
+PYTHON  ?= python3
+RECIPE  ?= sampler
+OUT     ?= build/$(RECIPE)
+AUDIO   ?=
+LIMIT   ?=
+CLUSTER ?= auto
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# uv installs in seconds where pip takes minutes; it does not read pip's own setting for local wheels.
+UV   := $(shell command -v uv 2>/dev/null)
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+ifdef UV
+INSTALL = VIRTUAL_ENV=$(VENV) uv pip install --quiet --constraint constraints.txt --editable
+MAKE_VENV = uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+else
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup captionstew plan status validate test test-all check format bench clean
+
+help: ## this list
+	@echo "CaptionStew: make TARGET"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+
+$(VENV)/.build: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CaptionStew needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@echo "making the environment in $(VENV) (once)" >&2
+	@$(MAKE_VENV)
+	@$(INSTALL) '.[build]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.build
+	@echo "adding the developers' tools (once)" >&2
+	@$(INSTALL) '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.build ## the environment alone
+
+captionstew: $(VENV)/.build ## build shards: RECIPE=sampler OUT= AUDIO="clotho=DIR esc50=DIR" LIMIT=
+	@$(BIN)/captionstew build $(RECIPE) --out $(OUT) --cluster $(CLUSTER) $(addprefix --audio ,$(AUDIO)) $(if $(LIMIT),--limit $(LIMIT))
+
+plan: $(VENV)/.build ## what that build would do, and cost
+	@$(BIN)/captionstew plan $(RECIPE) --out $(OUT) --cluster $(CLUSTER) $(addprefix --audio ,$(AUDIO)) $(if $(LIMIT),--limit $(LIMIT))
+
+status: $(VENV)/.build ## where the build in OUT is
+	@$(BIN)/captionstew status $(OUT)
+
+validate: $(VENV)/.build ## every promise about the shards in OUT, checked
+	@$(BIN)/captionstew validate $(OUT)
+
+test: $(VENV)/.dev ## the tests, under twelve minutes on two cores
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+test-all: $(VENV)/.dev ## the slow ones too
+	@$(BIN)/python -m pytest -q -n 2
+
+check: $(VENV)/.dev ## style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code into the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## speed against the limit and against peers (benchmarks/README.md)
+	@$(BIN)/python benchmarks/build.py
+
+clean: ## caches and the environment; never a build
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .import_linter_cache .pytest_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,170 @@
+"""The command table; it imports nothing heavy, so that help is there at once."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+
+from captionstew.cli.parser import Command
+
+GROUPS = ("Look", "Make", "Check")
+
+
+def overview(version: str) -> str:
+    """All commands on one screen."""
+    lines = [
+        "captionstew <command>        open audio-caption corpora into Parquet shards that load anywhere",
+        "",
+    ]
+    for group in GROUPS:
+        lines.append(f"  {group}")
+        lines += [
+            f"    {c.name:9} {c.overview:47}  {c.example}".rstrip() for c in COMMANDS if c.group == group
+        ]
+        lines.append("")
+    lines += [
+        "Start here: captionstew build sampler      240 sounds made on this machine, no network needed",
+        "Each command: --help (with examples), --json, --quiet",
+        "Exit codes: 0 done, 1 you can fix it, 2 usage, 3 incomplete: run it again, 4 not valid,",
+        f"            130 interrupted: the work is saved                         captionstew {version}",
+    ]
+    return "\n".join(lines)
+
+
+def _number(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ArgumentTypeError(f'"{text}" is not a whole number') from None
+    if number < 1:
+        raise ArgumentTypeError(f"{text} is too few; 1 or more")
+    return number
+
+
+def _none(_parser: ArgumentParser) -> None:
+    """No arguments of its own."""
+
+
+def _corpora(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "name", metavar="NAME", nargs="?", help="one corpus in full; without it, a table of all"
+    )
+
+
+def _recipes(parser: ArgumentParser) -> None:
+    parser.add_argument("action", metavar="show|copy", nargs="?", help="without it, a list of all recipes")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="a recipe, or a corpus")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="copy: the file to write")
+
+
+def _order(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "recipe",
+        metavar="RECIPE",
+        help="a recipe (captionstew recipes), a .py file, or the name of one corpus",
+    )
+    add("--out", metavar="DIR", help="where it is built; build/<recipe> if not said")
+    add(
+        "--audio",
+        metavar="NAME=DIR",
+        action="append",
+        default=[],
+        help="where a corpus lies: annotations or audio",
+    )
+    add(
+        "--from",
+        metavar="PATH",
+        dest="source",
+        help="recipe folder: your data, a folder or a .csv .jsonl .parquet",
+    )
+    add("--only", metavar="NAME", action="append", default=[], help="build only this corpus of the recipe")
+    add("--limit", metavar="N", type=_number, help="at most N clips of each corpus, for trying things out")
+    add(
+        "--set",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        help="change a field of a stage: codec=opus",
+    )
+    help = "none: this process; local: Ray here; ADDRESS: a Ray cluster; auto (default) chooses by size"
+    add("--cluster", metavar="WHERE", default="auto", help=help)
+
+
+def _build(parser: ArgumentParser) -> None:
+    _order(parser)
+    parser.add_argument("--fresh", action="store_true", help="forget what was done here and begin again")
+
+
+def _folder(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="a folder that captionstew built, or is building")
+
+
+def _inspect(parser: ArgumentParser) -> None:
+    _folder(parser)
+    parser.add_argument("--clip", metavar="ID", help="one clip in full")
+    parser.add_argument("--schema", action="store_true", help="the columns and what they mean")
+    parser.add_argument(
+        "--limit", metavar="N", type=_number, default=10, help="rows to show, evenly spread (10)"
+    )
+
+
+def _validate(parser: ArgumentParser) -> None:
+    _folder(parser)
+    parser.add_argument(
+        "--sample", metavar="N", type=_number, help="decode N clips, evenly spread, instead of all"
+    )
+    help = "where an evaluation set lies, to look for its clips once more"
+    parser.add_argument("--audio", metavar="NAME=DIR", action="append", default=[], help=help)
+
+
+COMMANDS = (
+    Command(
+        "doctor", "Look", "What this machine can do, and the exact fix for what it cannot.",
+        "what this machine can do, and the fix for the rest", "", _none,
+        (("doctor", "one line per ability"), ("doctor --json", "for a script"),
+         ("doctor && captionstew build sampler", "build if nothing is missing")),
+    ),
+    Command(
+        "corpora", "Look", "The open corpora we know: size, licence, what may be published, how to get the audio.",
+        "the open corpora we know: size, licence, access", "corpora clotho", _corpora,
+        (("corpora", "a table of all"), ("corpora clotho", "files, licences, traps, citation of one"),
+         ("corpora clotho --json", "every fact, for a script")),
+    ),
+    Command(
+        "recipes", "Look", "Lists of stages that make a data set: list, look at, copy and change.",
+        "what can be built: list, show, copy", "recipes copy stew mine.py", _recipes,
+        (("recipes", "all of them"), ("recipes show paper", "one in full: a page of Python"),
+         ("recipes copy stew mine.py", "a copy to change, then build")),
+    ),
+    Command(
+        "inspect", "Look", "What a build holds: rows, columns, or one clip in full.",
+        "rows, columns, one clip", "inspect build/sampler", _inspect,
+        (("inspect build/sampler", "ten rows, evenly spread"), ("inspect build/sampler --schema", "every column"),
+         ("inspect build/sampler --clip yt:Ab3_dE-fGh1@40", "one clip in full")),
+    ),
+    Command(
+        "plan", "Make", "What a build would do, skip and cost. Reads annotations and lists files; opens no audio.",
+        "what a build would do, skip and cost", "plan paper --audio ...", _order,
+        (("plan sampler", "stages, clips, bytes, time"),
+         ("plan paper --only clotho --audio clotho=~/clotho", "a part of it"),
+         ("plan folder --from ~/sounds --set codec=opus", "another codec")),
+    ),
+    Command(
+        "build", "Make", "Build shards from a recipe. Stop it any time: the same command continues.",
+        "do it; run again to resume", "build sampler", _build,
+        (("build sampler", "the built-in sounds, no network"),
+         ("build folder --from ~/pairs.csv --out build/mine", "your own data"),
+         ("build clotho --audio clotho=~/clotho --limit 100", "one corpus")),
+    ),
+    Command(
+        "status", "Make", "Where a build is: done, left, dropped. Works while it runs and after it was stopped.",
+        "where a build is: done, left, dropped", "status build/sampler", _folder,
+        (("status build/sampler", "stage by stage"), ("status build/paper --json", "for a script; exit 3: not done"),
+         ("watch captionstew status build/paper", "look again every two seconds")),
+    ),
+    Command(
+        "validate", "Check", "Every promise of a build, checked against the files themselves; exit 4 if one is broken.",
+        "every promise, checked against the files", "validate build/sampler", _validate,
+        (("validate build/sampler", "read and decode everything"),
+         ("validate build/paper --sample 2000", "decode 2,000 clips only"),
+         ("validate build/paper --audio clotho=~/clotho", "look for test clips")),
+    ),
+)  # fmt: skip

@@ -1,0 +1,76 @@
+"""`captionstew`: one command name, verbs a person would say, errors that say what to do.
+
+Exit codes: 0 done, 1 you can fix it, 2 usage, 3 incomplete, 4 not valid, 70 a bug of ours (`EX_SOFTWARE`, with its
+traceback), 130 interrupted.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from captionstew import __version__
+from captionstew.cli.commands import COMMANDS, overview
+from captionstew.cli.console import Console
+from captionstew.cli.parser import Command
+from captionstew.corpora.strict import nearest
+from captionstew.errors import StewError, UsageError
+
+INTERRUPTED, BUG = 130, 70
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code and lets no exception out."""
+    given = list(sys.argv[1:] if words is None else words)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without these letters is no reason to stop
+    console = Console(json="--json" in given, quiet="--quiet" in given)
+    try:
+        code = _run(given, console)
+        sys.stdout.flush()
+        return code
+    except SystemExit as end:  # argparse after --help
+        return int(end.code or 0)
+    except StewError as error:
+        console.fault(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        traceback.print_exc()
+        hint = "please report it with the lines above; the work that was finished is saved"
+        console.fault(StewError("this is a bug in captionstew", hint=hint))
+        return BUG
+
+
+def _run(words: list[str], console: Console) -> int:
+    if not words or words[0] in {"-h", "--help", "help"}:
+        if words[1:] and words[0] == "help":
+            return _run([words[1], "--help"], console)
+        print(overview(__version__))
+        return 0
+    if words[0] == "--version":
+        print(f"captionstew {__version__}")
+        return 0
+    command = _command(words[0])
+    arguments = command.parse(words[1:])
+    result: int = importlib.import_module(f"captionstew.cli.{command.name}").run(arguments, console)
+    return result
+
+
+def _command(word: str) -> Command:
+    for command in COMMANDS:
+        if command.name == word:
+            return command
+    if word.startswith("-"):
+        raise UsageError(
+            f"there is no option {word} here", hint="the command comes first: captionstew --help"
+        )
+    raise UsageError(
+        f'there is no command "{word}"', hint=nearest(word, [command.name for command in COMMANDS])
+    )

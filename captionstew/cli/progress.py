@@ -1,0 +1,183 @@
+"""A build while it runs: bars on a terminal; elsewhere a line per finished stage, and one every half minute."""
+
+import sys
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from captionstew.cli.console import Console
+from captionstew.cli.figures import count, plural, reasons, span
+from captionstew.pipeline.progress import Event
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_EVERY = 30.0  # s between lines about a stage that goes on
+
+
+@dataclass
+class Step:
+    """One stage, as its last event left it."""
+
+    name: str
+    total: int
+    began: float
+    first: int = 0  # pieces that were done before
+    done: int = 0
+    clips: int = 0
+    seconds: float = 0.0  # of audio
+    drops: dict[str, int] = field(default_factory=dict)
+    skipped: bool = False
+    ended: float = 0.0
+    note: str = ""
+
+    def see(self, event: Event) -> None:
+        """Take an event in. After the audio pass its tables are settled under the same name: counts only."""
+        self.note = event.note or self.note
+        if self.ended:
+            if event.done:
+                self.clips, self.drops = event.clips, event.drops
+                self.skipped = self.skipped and event.skipped
+            return
+        self.done, self.total, self.clips = event.done, event.total, event.clips or self.clips
+        self.seconds, self.drops = event.seconds or self.seconds, event.drops or self.drops
+        self.skipped = event.skipped
+        if event.done >= event.total:
+            self.ended = time.monotonic()
+
+    @property
+    def wall(self) -> float:
+        """Seconds that it took, or has taken so far."""
+        return (self.ended or time.monotonic()) - self.began
+
+    @property
+    def tail(self) -> str:
+        """What came of it, or how long it will still take."""
+        parts = []
+        if self.skipped:
+            parts.append("done before")
+        elif self.seconds and self.wall > 1:
+            parts.append(f"{self.seconds / self.wall:,.0f} s of audio per s")
+        if not self.ended and self.done > self.first and self.wall > 5:
+            left = self.wall / (self.done - self.first) * (self.total - self.done)
+            parts.append(f"left {span(left)}")
+        if self.drops:
+            parts.append(f"dropped {reasons(self.drops, 3)}")
+        return "  ".join(parts)
+
+
+class Watcher(AbstractContextManager["Watcher"]):
+    """Follows the events of a build; says nothing, but knows how far it is."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, Step] = {}
+
+    def __call__(self, event: Event) -> None:
+        """The next event of the build."""
+        for step in self.steps.values():  # `make` and `ray` never say that they are done
+            if step.name != event.stage and not step.ended:
+                step.done, step.ended = step.total, time.monotonic()
+                self.shown(step)
+        if event.stage not in self.steps:
+            self.steps[event.stage] = Step(event.stage, event.total, time.monotonic(), first=event.done)
+        step = self.steps[event.stage]
+        step.see(event)
+        self.shown(step)
+
+    def shown(self, step: Step) -> None:
+        """Show a step that changed."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:  # fmt: skip
+        """The build is over, or has failed."""
+
+    @property
+    def saved(self) -> str:
+        """How far the build came, in words."""
+        if not self.steps:
+            return "nothing was begun"
+        step = list(self.steps.values())[-1]
+        done = f"{step.done:,} of {plural(step.total, 'piece')} of {step.name}"
+        return (
+            f"{done} {'is' if step.done == 1 else 'are'} done"
+            if step.total > 1
+            else f"stopped in {step.name}"
+        )
+
+
+class Lines(Watcher):
+    """For logs: a line when a stage is done, and every half minute while it goes on."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+        self.told: dict[str, float] = {}  # step -> when it was last spoken of
+
+    def shown(self, step: Step) -> None:
+        """A line, if it is time for one."""
+        now = time.monotonic()
+        before = self.told.setdefault(step.name, step.began)
+        if before < 0 or not step.ended and now - before < _EVERY:
+            return
+        self.told[step.name] = -1 if step.ended else now
+        pieces = f"{step.done:,}/{step.total:,}"
+        clips = f"{count(step.clips)} clips" if step.clips else ""
+        text = f"  {step.name:15} {pieces:>9}  {clips:>14}  {span(step.wall):>7}  {step.tail or step.note}"
+        self.console.tell(text.rstrip())
+
+
+class Bars(Watcher):
+    """For people: a bar per stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.progress: Progress = _progress()
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Bars":
+        self.progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:  # fmt: skip
+        self.progress.stop()
+
+    def shown(self, step: Step) -> None:
+        """Move the step's bar."""
+        if step.name not in self.tasks:
+            self.tasks[step.name] = self.progress.add_task(
+                step.name, total=step.total, clips="", wall="", tail=""
+            )
+        self.progress.update(
+            self.tasks[step.name], completed=step.done, total=step.total, tail=step.tail or step.note,
+            clips=count(step.clips) if step.clips else "", wall=span(step.wall),
+        )  # fmt: skip
+
+
+def watcher(console: Console) -> Watcher:
+    """The one that fits: quiet, a terminal, or a log."""
+    if console.quiet:
+        return Watcher()
+    return Bars() if sys.stderr.isatty() else Lines(console)
+
+
+def _progress() -> "Progress":
+    from rich.console import Console as Terminal
+    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.table import Column
+
+    def text(field: str, width: int, justify: str = "right") -> TextColumn:
+        column = Column(
+            no_wrap=True, min_width=width, overflow="ellipsis", ratio=1 if field == "tail" else None
+        )
+        return TextColumn("{task.fields[%s]}" % field, justify=justify, table_column=column, markup=False)  # type: ignore[arg-type]
+
+    return Progress(
+        TextColumn("  {task.description:15}", markup=False),
+        BarColumn(bar_width=16, complete_style="default", finished_style="green", pulse_style="default"),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}", justify="right", markup=False),
+        text("clips", 7), text("wall", 6), text("tail", 10, "left"),
+        console=Terminal(stderr=True, highlight=False), refresh_per_second=5, expand=True,
+    )  # fmt: skip

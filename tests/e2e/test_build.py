@@ -1,0 +1,258 @@
+"""Whole builds on tiny audio: what stops them must not change what they make."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+from captionstew.corpora.readers.folder import own
+from captionstew.errors import BuildError
+from captionstew.pipeline.build import Build
+from captionstew.pipeline.pipeline import Pipeline
+from captionstew.pipeline.progress import Event
+from captionstew.pipeline.request import Request, Summary
+from captionstew.pipeline.stage import Stage
+from captionstew.pipeline.units import audio_label
+from captionstew.recipe import recipe
+from captionstew.shards.validate import validate
+from captionstew.stages.clean import Clean
+from captionstew.stages.duration import Duration
+from captionstew.stages.quality import Quality
+
+CLIPS = 24
+FORMATS = [("wav", 44_100), ("flac", 16_000), ("ogg", 22_050), ("mp3", 32_000)]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of clips in four formats; one is silent, one is cut short, one is missing, one stands there twice."""
+    folder = tmp_path_factory.mktemp("own")
+    rows = [{"audio": name, "caption": f"sound number {i}" if i else "hum"} for i, name in enumerate(_clips(folder))]
+    rows += [{"audio": "absent.wav", "caption": "nobody hears this"}]
+    path = folder / "table.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _clips(folder: Path) -> list[str]:
+    names = []
+    for i in range(CLIPS):
+        suffix, rate = FORMATS[i % len(FORMATS)]
+        generator = np.random.default_rng(i)
+        samples = 0.1 * generator.standard_normal(int(rate * (1.2 + 0.1 * i)))
+        path = folder / f"clip-{i:02}.{suffix}"
+        soundfile.write(path, samples.astype(np.float32), rate)
+        names.append(path.name)
+    soundfile.write(folder / "silent.wav", np.zeros(32_000), 16_000)
+    (folder / "twice.wav").write_bytes((folder / names[0]).read_bytes())
+    (folder / "short.flac").write_bytes((folder / names[1]).read_bytes()[:9000])
+    return [*names, "silent.wav", "twice.wav", "short.flac"]
+
+
+def _request(table: Path, out: Path, **changes: object) -> Request:
+    corpus, places = own(table)
+    request = Request(recipe("folder"), out, (corpus,), {"folder": tuple(places)}, cluster="none", unit_bytes=400_000)
+    return replace(request, **changes)  # type: ignore[arg-type]
+
+
+def _build(table: Path, out: Path, **changes: object) -> Summary:
+    return Build(_request(table, out, **changes)).run()
+
+
+def _hashes(out: Path) -> dict[str, str]:
+    """Everything that a build promises to make the same each time."""
+    kept = [path for part in ("data", "index", "drops") for path in (out / part).rglob("*") if path.is_file()]
+    kept += [out / "manifest.json", out / "SHA256SUMS"]
+    return {str(p.relative_to(out)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
+
+
+@pytest.fixture(scope="module")
+def built(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("built")
+    _build(table, out)
+    return out
+
+
+def test_a_build_keeps_or_counts_every_row(built: Path) -> None:
+    drops = {a["stage"]: a["drops"] for a in json.loads((built / "manifest.json").read_text())["accounting"] if a["drops"]}
+    assert drops == {
+        "locate": {"missing": 1}, "normalize": {"truncated": 1}, "quality": {"silent": 1}, "dedupe": {"duplicate": 1},
+    }  # fmt: skip
+    rows = pl.read_parquet(sorted(built.glob("data/audio/folder/*.parquet")), columns=["clip_id"])
+    assert rows["clip_id"].to_list() == [f"folder:clip-{i:02}.{FORMATS[i % 4][0]}" for i in range(CLIPS)]
+
+
+def test_a_build_passes_its_own_validation(built: Path) -> None:
+    report = validate(built)
+    assert [check.name for check in report.checks if not check.passed] == []
+
+
+def test_a_second_run_does_nothing(table: Path, built: Path) -> None:
+    before = _hashes(built)
+    summary = _build(table, built)
+    assert (summary.done, _hashes(built)) == (0, before)
+
+
+def test_flac_that_fits_passes_through_byte_for_byte(table: Path, built: Path) -> None:
+    shard = pl.read_parquet(sorted(built.glob("data/audio/folder/*.parquet")))
+    row = shard.filter(pl.col("clip_id") == "folder:clip-01.flac")
+    assert row["audio"].struct.field("bytes")[0] == (table.parent / "clip-01.flac").read_bytes()
+
+
+def test_threads_and_unit_size_do_not_change_the_shards(table: Path, built: Path, tmp_path: Path) -> None:
+    _build(table, tmp_path / "one", unit_bytes=10_000_000)
+    assert _hashes(tmp_path / "one") == _hashes(built)
+
+
+def test_ray_makes_the_same_bytes(table: Path, built: Path, tmp_path: Path) -> None:
+    summary = _build(table, tmp_path / "ray", cluster="local")
+    assert summary.runner.startswith("Ray")
+    assert _hashes(tmp_path / "ray") == _hashes(built)
+
+
+class _Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("events", [1, 3, 7, 9, 11, 14, 17, 20])
+def test_a_build_stopped_at_any_event_goes_on_to_the_same_bytes(
+    table: Path, built: Path, tmp_path: Path, events: int
+) -> None:
+    seen: list[Event] = []
+
+    def stop(event: Event) -> None:
+        seen.append(event)
+        if len(seen) == events:
+            raise _Stopped
+
+    with pytest.raises(_Stopped):
+        Build(_request(table, tmp_path), stop).run()
+    _build(table, tmp_path)
+    assert _hashes(tmp_path) == _hashes(built)
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_build import _build
+_build(Path(sys.argv[1]), Path(sys.argv[2]), unit_bytes=100_000)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.15, 0.3, 0.5])
+def test_a_killed_build_goes_on_to_the_same_bytes(table: Path, built: Path, tmp_path: Path, delay: float) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", _KILLED, str(table), str(out), str(Path(__file__).parent)]
+    process = subprocess.Popen(command, start_new_session=True)
+    while not (out / "ledger.jsonl").exists() and process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    _build(table, out)
+    assert _hashes(out) == _hashes(built)
+
+
+def _with(pipeline: Pipeline, *stages: Stage) -> Pipeline:
+    named = {stage.name: stage for stage in stages}
+    return pipeline.with_stages(named.get(stage.name, stage) for stage in pipeline.stages)
+
+
+def _stages_done(table: Path, out: Path, pipeline: Pipeline) -> set[str]:
+    """The stages that this build had to work for."""
+    seen: list[Event] = []
+    Build(_request(table, out, pipeline=pipeline), seen.append).run()
+    return {event.stage for event in seen if not event.skipped and event.done}
+
+
+def test_editing_a_caption_rule_decodes_nothing_again(table: Path, tmp_path: Path) -> None:
+    base = _request(table, tmp_path).pipeline
+    _build(table, tmp_path)
+    assert _stages_done(table, tmp_path, _with(base, Clean(most_words=200))) == {"clean"}
+    assert _stages_done(table, tmp_path, _with(base, Clean(fewest_words=2))) == {"clean", "shard"}
+    assert _stages_done(table, tmp_path, _with(base, Quality(most_silence=0.5))) >= {"quality"}
+    audio = audio_label(base.audio)
+    assert audio not in _stages_done(table, tmp_path, _with(base, Quality(most_silence=0.4)))
+    assert audio in _stages_done(table, tmp_path, _with(base, Duration(shortest=2, longest=60)))
+
+
+def test_changed_audio_is_read_again_and_nothing_else(table: Path, tmp_path: Path) -> None:
+    own_table = tmp_path / "own" / "table.jsonl"
+    own_table.parent.mkdir()
+    for path in table.parent.iterdir():
+        (own_table.parent / path.name).write_bytes(path.read_bytes())
+    out = tmp_path / "out"
+    units = _build(own_table, out).done
+    samples = 0.1 * np.random.default_rng(99).standard_normal(50_000)
+    soundfile.write(own_table.parent / "clip-00.wav", samples, 44_100)
+    again = _build(own_table, out)
+    assert 0 < again.done < units
+    assert validate(out).passed
+
+
+def test_two_builds_in_one_folder_are_refused(table: Path, tmp_path: Path) -> None:
+    def again(_event: Event) -> None:
+        with pytest.raises(BuildError, match="another build is running"):
+            _build(table, tmp_path)
+        raise _Stopped
+
+    with pytest.raises(_Stopped):
+        Build(_request(table, tmp_path), again).run()
+
+
+def test_fresh_begins_anew(table: Path, tmp_path: Path, built: Path) -> None:
+    _build(table, tmp_path)
+    (tmp_path / "mine.txt").write_text("not ours")
+    assert _build(table, tmp_path, fresh=True).skipped == 0
+    assert (tmp_path / "mine.txt").exists()
+    assert _hashes(tmp_path) == _hashes(built)
+
+
+def test_no_audio_at_all_is_an_error_that_says_where_to_look(table: Path, tmp_path: Path) -> None:
+    lonely = tmp_path / "lonely"
+    lonely.mkdir()
+    (lonely / "table.jsonl").write_text(json.dumps({"audio": "gone.wav", "caption": "nothing"}) + "\n")
+    with pytest.raises(BuildError, match="no clip has its audio here"):
+        _build(lonely / "table.jsonl", tmp_path / "out")
+
+
+def test_a_build_that_keeps_nothing_is_an_error_that_says_why(table: Path, tmp_path: Path) -> None:
+    request = _request(table, tmp_path)
+    with pytest.raises(BuildError, match="no clip is left") as error:
+        Build(replace(request, pipeline=_with(request.pipeline, Clean(fewest_words=9)))).run()
+    assert "no-caption 24" in error.value.cause
+
+
+def test_opus_and_a_captions_tier_are_choices(table: Path, tmp_path: Path) -> None:
+    from captionstew.stages.encode import Encode
+    from captionstew.stages.shard import Shard
+
+    pipeline = _with(_request(table, tmp_path).pipeline, Encode(codec="opus"), Shard(tiers=("audio", "captions")))
+    _build(table, tmp_path, pipeline=pipeline)
+    assert [check.failures for check in validate(tmp_path).checks if not check.passed] == []
+    captions = pl.read_parquet(sorted(tmp_path.glob("data/captions/folder/*.parquet")))
+    assert len(captions) == CLIPS
+    assert "audio" not in captions.columns
+
+
+def test_many_shards_are_named_sorted_and_complete(table: Path, tmp_path: Path, built: Path) -> None:
+    from captionstew.stages.shard import Shard
+
+    pipeline = _with(_request(table, tmp_path).pipeline, Shard(megabytes=1))
+    rows = [i for i in range(CLIPS)]
+    _build(table, tmp_path, pipeline=pipeline)
+    paths = sorted(tmp_path.glob("data/audio/folder/*.parquet"))
+    assert len(paths) > 0
+    assert pl.read_parquet(paths)["clip_id"].is_sorted()
+    assert len(pl.read_parquet(paths)) == len(rows)
