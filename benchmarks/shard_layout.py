@@ -3,7 +3,7 @@
     python benchmarks/shard_layout.py [--clips 1200] [--out FOLDER]
 
 Makes clips of random bytes with log-normal sizes around 240 kB (15 seconds of 16 kHz FLAC), writes them once
-per layout with the settings of `captionstew.shards.write` changed in one place, and prints two Markdown tables.
+per layout with the settings of `captionstew.shards.write` changed in one place, and prints Markdown tables.
 """
 
 import argparse

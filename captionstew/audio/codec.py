@@ -2,13 +2,15 @@
 
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from captionstew.audio.mp3 import mp3_frames
+from captionstew.audio.mp3 import mp3_frames, with_length
+from captionstew.audio.wav import wav_frames
 
 Samples = npt.NDArray[np.float32]
 Pcm = npt.NDArray[np.int16]
@@ -16,6 +18,8 @@ Audio = bytes | str  # a file's content, or its path
 
 _CONTAINERS = {"WAV": "wav", "WAVEX": "wav", "RF64": "wav", "W64": "wav", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3",
                "MPEG": "mp3", "AIFF": "aiff", "AU": "au", "CAF": "caf"}  # fmt: skip
+_UNKNOWN = 2**63 - 1  # frames of a FLAC stream whose header does not tell them, as libsndfile has it
+_BLOCK = 1 << 24  # frames; a header that claims more is not believed before they are there
 
 
 class Undecodable(Exception):
@@ -35,6 +39,7 @@ class Format:
     sample_rate: int
     channels: int
     frames: int
+    counted: bool = False  # the headers do not tell `frames`, or nothing that decoders believe
 
     @property
     def seconds(self) -> float:
@@ -51,11 +56,11 @@ def probe(audio: Audio) -> Format:
             return _probe_mp4(audio)
         raise Undecodable("unreadable", error.error_string) from None
     container = "opus" if info.subtype == "OPUS" else _CONTAINERS.get(info.format, info.format.lower())
-    if container == "mp3" and (frames := mp3_frames(audio)):
-        return Format(container, info.subtype, info.samplerate, info.channels, frames)
-    if info.frames <= 0 or info.samplerate <= 0:
-        raise Undecodable("empty", f"{info.frames} frames at {info.samplerate} Hz")
-    return Format(container, info.subtype, info.samplerate, info.channels, info.frames)
+    counted = _counted(audio, container, info.frames)
+    frames = counted or max(info.frames, wav_frames(audio) if container == "wav" else 0)
+    if frames <= 0 or info.samplerate <= 0:
+        raise Undecodable("empty", f"{frames} frames at {info.samplerate} Hz")
+    return Format(container, info.subtype, info.samplerate, info.channels, frames, counted > 0)
 
 
 def decode_mono(audio: Audio, form: Format, first: int = 0, count: int | None = None) -> Samples:
@@ -66,8 +71,9 @@ def decode_mono(audio: Audio, form: Format, first: int = 0, count: int | None = 
     wanted = form.frames - first if count is None else min(count, form.frames - first)
     if form.container == "m4a":
         return _decode_mp4(audio, first, wanted)
-    if form.container == "flac" and isinstance(audio, bytes) and first == 0 and wanted == form.frames:
-        frames = _decode_flac(audio)
+    whole = isinstance(audio, bytes) and first == 0 and wanted == form.frames < _BLOCK
+    if form.container == "flac" and (whole or form.counted):
+        frames = _decode_flac(_bytes(audio))[first : first + wanted]
     else:
         frames = _decode_soundfile(audio, form, first, wanted)
     scale = 1 / 32768 if frames.dtype == np.int16 else 1.0
@@ -83,7 +89,8 @@ def mono(frames: Samples | Pcm, scale: float = 1.0) -> Samples:
     if samples.ndim == 1 or samples.shape[1] == 1:
         samples = samples.reshape(-1)
         return samples if scale == 1 else samples * np.float32(scale)
-    average: Samples = samples @ np.full(samples.shape[1], scale / samples.shape[1], np.float32)
+    with np.errstate(invalid="ignore"):  # broken float files hold infinities
+        average: Samples = samples @ np.full(samples.shape[1], scale / samples.shape[1], np.float32)
     return average
 
 
@@ -101,13 +108,22 @@ def decode_pcm(data: bytes, codec: str) -> tuple[Pcm, int]:
 def _decode_soundfile(audio: Audio, form: Format, first: int, count: int) -> Samples | Pcm:
     # 16-bit WAV is copied as it is, 14 times faster than through libsndfile's floats.
     exact = form.container == "wav" and form.subtype == "PCM_16"
+    source = with_length(audio) if form.container == "mp3" and form.counted else audio
     try:
-        with soundfile.SoundFile(_file(audio)) as file:
+        with soundfile.SoundFile(_file(source)) as file:
             if first:
                 file.seek(first)
-            frames: Samples | Pcm = file.read(count, dtype="int16" if exact else "float32")
+            frames: Samples | Pcm = _read(file, count, "int16" if exact else "float32")
     except soundfile.LibsndfileError as error:
         raise Undecodable("undecodable", error.error_string) from None
+    return frames
+
+
+def _read(file: soundfile.SoundFile, count: int, dtype: str) -> Samples | Pcm:
+    parts = [file.read(min(count, _BLOCK), dtype=dtype)]
+    while len(parts[-1]) == _BLOCK and (count := count - _BLOCK):
+        parts.append(file.read(min(count, _BLOCK), dtype=dtype))
+    frames: Samples | Pcm = np.concatenate(parts) if len(parts) > 1 else parts[0]
     return frames
 
 
@@ -147,6 +163,17 @@ def _file(audio: Audio) -> io.BytesIO | str:
     return io.BytesIO(audio) if isinstance(audio, bytes) else audio
 
 
+def _bytes(audio: Audio) -> bytes:
+    return audio if isinstance(audio, bytes) else Path(audio).read_bytes()
+
+
+def _counted(audio: Audio, container: str, frames: int) -> int:
+    """The number of frames where headers do not tell it, else 0."""
+    if container == "mp3":
+        return mp3_frames(audio)
+    return len(_decode_flac(_bytes(audio))) if container == "flac" and frames == _UNKNOWN else 0
+
+
 def _is_mp4(audio: Audio) -> bool:
     if isinstance(audio, bytes):
         return audio[4:8] == b"ftyp"
@@ -163,6 +190,8 @@ def _miniaudio() -> tuple[Any, Any]:
 def _probe_mp4(audio: Audio) -> Format:
     with _open_mp4(audio) as container:
         stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise Undecodable("unreadable", "MP4 with a codec that nobody knows")
         seconds = float(stream.duration * stream.time_base) if stream.duration else 0.0
         frames = round(seconds * stream.rate)
         if frames <= 0:
@@ -199,7 +228,7 @@ def _open_mp4(audio: Audio) -> Any:
     except ModuleNotFoundError:
         raise Undecodable("no-decoder", "m4a needs the extra captionstew[m4a]") from None
     try:
-        container = av.open(_file(audio))
+        container = av.open(_file(audio), metadata_errors="ignore")
     except av.FFmpegError as error:
         raise Undecodable("unreadable", str(error)) from None
     if not container.streams.audio:

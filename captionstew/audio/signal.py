@@ -20,7 +20,8 @@ def quantise(samples: Samples) -> Pcm:
     """
     if not samples.flags.writeable:
         samples = samples.copy()
-    np.multiply(samples, _FULL_SCALE, out=samples)
+    with np.errstate(over="ignore"):
+        np.multiply(samples, _FULL_SCALE, out=samples)
     np.rint(samples, out=samples)
     if not -32768 <= samples.min(initial=0) <= samples.max(initial=0) <= 32767:  # also false for NaN
         np.nan_to_num(samples, copy=False, nan=0.0, posinf=32767, neginf=-32768)

@@ -62,16 +62,17 @@ def _result(request: Request, summary: Summary, console: Console) -> None:
     manifest, every = summary.manifest, outcome.outcomes(summary.manifest)
     clips, captions = sum(one.kept for one in every), sum(one.captions for one in every)
     held, shards = sum(file.bytes for file in manifest.files), len(manifest.files)
+    length = sum(one.hours for one in every)
     facts = {
         "recipe": manifest.recipe, "out": str(request.out), "clips": clips, "captions": captions,
-        "hours": sum(one.hours for one in every), "bytes": held, "shards": shards, "corpora": outcome.plain(every),
+        "hours": length, "bytes": held, "shards": shards, "corpora": outcome.plain(every),
         "wall": summary.wall, "audio_wall": summary.audio_wall, "audio_seconds": summary.audio_seconds,
         "runner": summary.runner, "done": summary.done, "skipped": summary.skipped,
     }  # fmt: skip
     console.data(facts)
     console.tell()
-    numbers = [plural(clips, "clip"), plural(captions, "caption"), f"{hours(facts['hours'])} h",
-               size(held), plural(shards, "shard")]  # type: ignore[arg-type]  # fmt: skip
+    numbers = [plural(clips, "clip"), plural(captions, "caption"), f"{hours(length)} h",
+               size(held), plural(shards, "shard")]  # fmt: skip
     console.mark(TICK, DOT.join([f"built {manifest.recipe} in {span(summary.wall)}", *numbers]))
     console.say()
     outcome.show(every, console)

@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u206
 
 @dataclass(frozen=True)
 class Console:
-    """Where a command's words go; with `json` the result is one JSON document, with `quiet` there is no story."""
+    """Where a command's words go; `json`: the result is one JSON document; `quiet`: no story."""
 
     json: bool = False
     quiet: bool = False
@@ -67,9 +67,11 @@ class Console:
         """An error in its parts, each on a line of its own."""
         stream = sys.stderr
         print(f"{self.paint('error:', 'red', stream)} {visible(error.message)}", file=stream)
-        for name, text in (("cause", error.cause), ("where", error.where), ("hint", error.hint)):
+        for name, text in (("cause", error.cause), ("where", error.where)):
             for number, line in enumerate(text.splitlines()):
-                print(f"  {visible(line)}" if number else f"  {name}: {visible(line)}", file=stream)
+                print(f"    {visible(line)}" if number else f"  {name}: {visible(line)}", file=stream)
+        for line in error.hint.splitlines():
+            print(f"  hint: {visible(line)}", file=stream)
         if self.json:
             parts = {"error": error.message, "cause": error.cause, "where": error.where, "hint": error.hint}
             self.data({**parts, "exit": error.exit_code})

@@ -1,18 +1,18 @@
-"""What the user orders: a recipe with its changes, its corpora and where they lie; checked before any work."""
+"""What the user orders: a recipe with its changes, its corpora, where they lie; checked before any work."""
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from captionstew.audio.encode import encode
+from captionstew.cli.lacking import Places, check_annotations
 from captionstew.cli.machine import standing
 from captionstew.cli.parser import Arguments
 from captionstew.corpora.facts import Corpus, corpus
-from captionstew.corpora.find import missing_file, paths_of, shelf
 from captionstew.corpora.readers.folder import own
 from captionstew.corpora.strict import nearest
 from captionstew.errors import BuildError, CorpusError, RecipeError, UsageError
@@ -21,12 +21,9 @@ from captionstew.pipeline.request import Request
 from captionstew.recipe import override, recipe
 from captionstew.stages.decontaminate import Decontaminate
 from captionstew.stages.encode import Encode
-from captionstew.stages.read import Read
 
 _RUNNERS = ("none", "local", "auto")
 _OWN = "folder"  # the corpus that is the user's own data
-
-Places = dict[str, tuple[Path, ...]]
 
 
 def order(arguments: Arguments) -> Request:
@@ -39,7 +36,7 @@ def order(arguments: Arguments) -> Request:
     fresh = getattr(arguments, "fresh", False)
     _check_cluster(arguments.cluster)
     _check_out(out, pipeline, fresh=fresh)
-    _check_annotations(pipeline, corpora, places)
+    check_annotations(pipeline, corpora, places)
     _check_encoder(pipeline)
     return Request(pipeline, out, corpora, places, arguments.limit, arguments.cluster, fresh)
 
@@ -86,7 +83,7 @@ def _nearby(path: Path) -> str:
 def _only(pipeline: Pipeline, only: Sequence[str]) -> Pipeline:
     for name in only:
         if name not in pipeline.corpora:
-            hint = f"{nearest(name.lower(), pipeline.corpora)} `captionstew corpora` lists all we know"
+            hint = f"{nearest(name.lower(), pipeline.corpora)}\ncaptionstew corpora lists all we know"
             raise RecipeError(f'no corpus named "{name}" in {pipeline.name}', hint=hint)
     return replace(pipeline, corpora=tuple(n for n in pipeline.corpora if n in only)) if only else pipeline
 
@@ -107,7 +104,7 @@ def _corpora(pipeline: Pipeline, places: Places, source: str | None) -> tuple[tu
 
 def _check_cluster(asked: str) -> None:
     if asked not in _RUNNERS and ":" not in asked:
-        hint = f"{nearest(asked, _RUNNERS)} an address has a port: 10.0.0.1:6379, ray://head:10001"
+        hint = f"{nearest(asked, _RUNNERS)}\nan address has a port: 10.0.0.1:6379 or ray://head:10001"
         raise UsageError(f'--cluster "{asked}" is nowhere', hint=hint)
 
 
@@ -129,71 +126,6 @@ def _check_out(out: Path, pipeline: Pipeline, *, fresh: bool) -> None:
     if strangers and not named.exists() and "ledger.jsonl" not in strangers:
         cause = f"it holds {', '.join(sorted(strangers)[:3])}"
         raise BuildError(f"{out} is not empty and no build", cause=cause, hint="choose another --out")
-
-
-def _check_annotations(pipeline: Pipeline, corpora: Sequence[Corpus], places: Places) -> None:
-    """Every file that Read and Decontaminate need is there; all that lack are told at once."""
-    lacking: dict[str, CorpusError] = {}
-    splits = next((stage.splits for stage in pipeline.stages if isinstance(stage, Read)), ())
-    made = [facts.name for facts in corpora if facts.made_by]
-    for facts in corpora:
-        if facts.name not in made and (error := _lacks(facts, places, splits)):
-            lacking[facts.name] = error
-    for stage in pipeline.stages:
-        if isinstance(stage, Decontaminate):
-            for name in (n for n in stage.against if n not in made):
-                if error := _lacks(corpus(name), places, corpus(name).splits.evaluation, every=True):
-                    lacking.setdefault(name, error)
-            for name in stage.blocklists:
-                if error := _lacks_list(corpus(name), places):
-                    lacking.setdefault(name, error)
-    if lacking:
-        raise _all_lacking(lacking, pipeline)
-
-
-def _lacks(
-    facts: Corpus, places: Places, splits: Iterable[str], *, every: bool = False
-) -> CorpusError | None:
-    here = places.get(facts.name, ())
-    try:
-        missing = shelf(facts, here, tuple(splits) or None).missing
-    except CorpusError as error:
-        return error
-    absent = [file for file in missing if every and file.role == "annotations" and not file.optional]
-    return missing_file(facts, absent[0], here) if absent else None
-
-
-def _lacks_list(facts: Corpus, places: Places) -> CorpusError | None:
-    here = places.get(facts.name, ())
-    lists = [file for file in facts.files if file.role == "blocklist" and not paths_of(file, here)]
-    return missing_file(facts, lists[0], here) if lists else None
-
-
-def _all_lacking(lacking: dict[str, CorpusError], pipeline: Pipeline) -> CorpusError:
-    """One error for all of them; evaluation sets may be left out by the one who knows why."""
-    rest = [n for s in pipeline.stages if isinstance(s, Decontaminate) for n in s.against if n not in lacking]
-    compared = [name for name in lacking if name not in pipeline.corpora]
-    without = f"leave the comparison out: --set against={','.join(rest)}"
-    if len(lacking) == 1:
-        error = next(iter(lacking.values()))
-        hint = f"{error.hint}; or {without}" if compared else error.hint
-        return CorpusError(error.message, cause=error.cause, where=error.where, hint=hint)
-    lines = [
-        f"{'compare' if name in compared else 'build':8}{_first_file(error)}"
-        for name, error in lacking.items()
-    ]
-    hints = [f"say where they lie: {' '.join(f'--audio {name}=DIR' for name in lacking)}",
-             "captionstew corpora NAME says where to get one"]  # fmt: skip
-    if len(pipeline.corpora) > 1:
-        hints.append(f"build a part: --only {pipeline.corpora[0]}")
-    if compared:
-        hints.append(without)
-    message = f"{pipeline.name} needs the annotation files of {len(lacking)} corpora"
-    return CorpusError(message, cause="\n".join(["not here:", *lines]), hint="\n".join(hints))
-
-
-def _first_file(error: CorpusError) -> str:
-    return error.message.removesuffix(" is missing").partition(" or ")[0]
 
 
 def _check_encoder(pipeline: Pipeline) -> None:

@@ -108,20 +108,34 @@ class Watcher(AbstractContextManager["Watcher"]):
 
 
 class Lines(Watcher):
-    """For logs: a line when a stage is done, and every half minute while it goes on."""
+    """For logs: a line when a stage is over, and every half minute while it goes on."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, least: float = 0.0) -> None:
         super().__init__()
-        self.console = console
+        self.console, self.least = console, least  # s: shorter stages are not spoken of
         self.told: dict[str, float] = {}  # step -> when it was last spoken of
+        self.over: set[str] = set()
 
     def shown(self, step: Step) -> None:
-        """A line, if it is time for one."""
+        """What is over by now, and how far this step is if it is time for that."""
+        self._tell_over(step.name)
         now = time.monotonic()
-        before = self.told.setdefault(step.name, step.began)
-        if before < 0 or not step.ended and now - before < _EVERY:
-            return
-        self.told[step.name] = -1 if step.ended else now
+        if not step.ended and now - self.told.setdefault(step.name, now) >= _EVERY:
+            self.told[step.name] = now
+            self._tell(step)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:  # fmt: skip
+        self._tell_over("")
+
+    def _tell_over(self, current: str) -> None:
+        for step in self.steps.values():  # the audio pass says more about itself until the next stage begins
+            if step.ended and step.name not in {current, *self.over}:
+                self.over.add(step.name)
+                if step.wall >= self.least:
+                    self._tell(step)
+
+    def _tell(self, step: Step) -> None:
         pieces = f"{step.done:,}/{step.total:,}"
         clips = f"{count(step.clips)} clips" if step.clips else ""
         text = f"  {step.name:15} {pieces:>9}  {clips:>14}  {span(step.wall):>7}  {step.tail or step.note}"
@@ -129,11 +143,11 @@ class Lines(Watcher):
 
 
 class Bars(Watcher):
-    """For people: a bar per stage."""
+    """For people: a bar per stage; `passing` ones go when it is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, passing: bool = False) -> None:
         super().__init__()
-        self.progress: Progress = _progress()
+        self.progress: Progress = _progress(passing)
         self.tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "Bars":
@@ -156,14 +170,14 @@ class Bars(Watcher):
         )  # fmt: skip
 
 
-def watcher(console: Console) -> Watcher:
-    """The one that fits: quiet, a terminal, or a log."""
+def watcher(console: Console, *, passing: bool = False) -> Watcher:
+    """The one that fits: quiet, a terminal, or a log; `passing` where the result itself tells the stages."""
     if console.quiet:
         return Watcher()
-    return Bars() if sys.stderr.isatty() else Lines(console)
+    return Bars(passing=passing) if sys.stderr.isatty() else Lines(console, 5.0 if passing else 0.0)
 
 
-def _progress() -> "Progress":
+def _progress(passing: bool) -> "Progress":
     from rich.console import Console as Terminal
     from rich.progress import BarColumn, Progress, TextColumn
     from rich.table import Column
@@ -172,12 +186,12 @@ def _progress() -> "Progress":
         column = Column(
             no_wrap=True, min_width=width, overflow="ellipsis", ratio=1 if field == "tail" else None
         )
-        return TextColumn("{task.fields[%s]}" % field, justify=justify, table_column=column, markup=False)  # type: ignore[arg-type]
+        return TextColumn(f"{{task.fields[{field}]}}", justify=justify, table_column=column, markup=False)  # type: ignore[arg-type]
 
     return Progress(
         TextColumn("  {task.description:15}", markup=False),
         BarColumn(bar_width=16, complete_style="default", finished_style="green", pulse_style="default"),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}", justify="right", markup=False),
         text("clips", 7), text("wall", 6), text("tail", 10, "left"),
-        console=Terminal(stderr=True, highlight=False), refresh_per_second=5, expand=True,
+        console=Terminal(stderr=True, highlight=False), refresh_per_second=5, expand=True, transient=passing,
     )  # fmt: skip

@@ -48,4 +48,6 @@ def reasons(made: Iterable[Account]) -> str:
         if not account.stage.endswith(CAPTIONS):
             for reason, count in account.drops.items():
                 total[reason] = total.get(reason, 0) + count
-    return ", ".join(f"{reason} {count}" for reason, count in sorted(total.items(), key=lambda item: -item[1]))
+    return ", ".join(
+        f"{reason} {count}" for reason, count in sorted(total.items(), key=lambda item: -item[1])
+    )

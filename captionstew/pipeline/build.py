@@ -11,6 +11,7 @@ import polars as pl
 from captionstew.digest import digest
 from captionstew.errors import BuildError
 from captionstew.pipeline.account import audio_accounts, counted, reasons
+from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.folder import Folder
 from captionstew.pipeline.ledger import Entry, Output
 from captionstew.pipeline.local import Local, Runner
@@ -181,7 +182,11 @@ class Build:
         assert self.context.audio is not None
         pieces = plan_pieces(self.folder.path, tables, self.context.audio, self.pipeline.sink)
         if not pieces:
-            raise BuildError("no clip is left to write", cause=reasons(self.accounts), hint="loosen the recipe with --set, or see drops/")
+            raise BuildError(
+                "no clip is left to write",
+                cause=reasons(self.accounts),
+                hint="loosen the recipe with --set, or see drops/",
+            )
         shards = {piece.path: self._finished(stage, piece) for piece in pieces}
         todo = [piece for piece in pieces if shards[piece.path] is None]
         self.skipped += len(pieces) - len(todo)
@@ -211,8 +216,10 @@ class Build:
         for rows in _by_stage_and_corpus(self.dropped):
             stage, corpus = rows["stage"][0], rows["corpus"][0]
             path = self.folder.path / "drops" / stage / f"{corpus}.parquet"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            rows.select("clip_id", "reason", "detail").sort("clip_id", "reason", "detail").write_parquet(path)
+            with replacing_table(path) as temporary:
+                rows.select("clip_id", "reason", "detail").sort("clip_id", "reason", "detail").write_parquet(
+                    temporary
+                )
 
 
 def _by_stage_and_corpus(drops: Sequence[pl.LazyFrame]) -> Iterator[pl.DataFrame]:

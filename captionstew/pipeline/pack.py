@@ -16,9 +16,9 @@ from captionstew.audio.encode import SUFFIXES
 from captionstew.clip import file_name
 from captionstew.digest import digest
 from captionstew.pipeline.cuts import cuts
+from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.stage import Sink, Tables
 from captionstew.schema import AUDIO, schema
-from captionstew.shards.atomic import replacing
 from captionstew.shards.layout import shard_path
 from captionstew.shards.write import ROWS_PER_GROUP, Written, write_shard
 
@@ -77,14 +77,14 @@ def _write_plan(plan: Path, tables: Tables, audio: pl.LazyFrame) -> None:
     counts = tables.captions.group_by("rank").agg(num_captions=pl.len())
     clips = own.join(place, on="clip_id", how="inner").join(counts, on="rank", how="left")
     ordered = clips.with_columns(pl.col("num_captions").fill_null(0)).sort("corpus", "split", "clip_id")
-    with replacing(plan / "clips.parquet") as path:
+    with replacing_table(plan / "clips.parquet") as path:
         ordered.with_row_index("position").sink_parquet(path, row_group_size=_SLICE)
     where = pl.scan_parquet(plan / "clips.parquet").select("rank", "position")
     texts = tables.captions.join(where, on="rank", how="inner").with_columns(
         machine=pl.col("style") != "human"
     )
     order = ["position", "machine", "origin", "place"]
-    with replacing(plan / "captions.parquet") as path:
+    with replacing_table(plan / "captions.parquet") as path:
         texts.sort(order).select("position", *_CAPTION).sink_parquet(path, row_group_size=_SLICE)
 
 
@@ -154,7 +154,10 @@ class _Blobs:
         for i, (unit, offset) in enumerate(rows.select("unit", "offset").iter_rows()):
             self._read(unit, offset, view[offsets[i] : offsets[i + 1]])
         blobs = pa.BinaryArray.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(offsets), data])
-        names = [file_name(*pair) for pair in zip(rows["clip_id"], (SUFFIXES[c] for c in rows["codec"]), strict=True)]
+        names = [
+            file_name(*pair)
+            for pair in zip(rows["clip_id"], (SUFFIXES[c] for c in rows["codec"]), strict=True)
+        ]
         return pa.StructArray.from_arrays([blobs, pa.array(names)], fields=list(AUDIO))
 
     def _read(self, unit: str, offset: int, into: memoryview) -> None:

@@ -51,10 +51,12 @@ class Sound:
 
     @property
     def span(self) -> tuple[int, int]:
-        """First frame and number of frames of the clip in its source, by the headers; (0, 0) past the end."""
+        """First frame and number of frames of the clip in its source, by the headers; none where it lies outside."""
         assert self.form is not None, "probe first"
         rate, frames = self.form.sample_rate, self.form.frames
         first = min(round((self.first_second or 0.0) * rate), frames)
+        if first < 0:
+            return 0, 0
         last = frames if self.last_second is None else min(round(self.last_second * rate), frames)
         return first, max(0, last - first)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from captionstew.pipeline.account import CAPTIONS, accounts, counted
+from captionstew.pipeline.disk import polars_errors
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage
-from captionstew.shards.atomic import disk_errors, write_bytes
+from captionstew.shards.atomic import write_bytes
 from captionstew.shards.manifest import Account
 
 
@@ -65,7 +66,7 @@ def write(out: Out, name: str, given: Tables, files: Files) -> None:
         out.caption_drops.sort("rank", "reason", "detail"),
     )
     partial = [path.with_name(f".{path.name}.part") for path in files.all[:4]]
-    with disk_errors(files.all[0]):
+    with polars_errors(files.all[0]):
         sinks = [frame.sink_parquet(path, lazy=True) for frame, path in zip(frames, partial, strict=True)]
         pl.collect_all(sinks, engine="streaming")
         for path, final in zip(partial, files.all, strict=False):

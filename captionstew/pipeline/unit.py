@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from captionstew.digest import file_sha256
+from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.ledger import Output
 from captionstew.pipeline.memory import audio_process
 from captionstew.pipeline.sound import Sound, Source
@@ -93,7 +94,7 @@ def _run(unit: Unit) -> Done:
         file.flush()
     frame = pl.DataFrame(table, schema=AUDIO, orient="row")
     path = unit.folder / f"{unit.name}.parquet"
-    with replacing(path) as temporary, disk_errors(path):
+    with replacing_table(path) as temporary:
         frame.write_parquet(temporary, compression="zstd", statistics=False)
     reasons = frame.filter(pl.col("reason").is_not_null()).group_by("reason").len()
     # The table holds the hash of every clip's samples; hashing the encoded bytes as well would cost 2 % of the build.
@@ -153,9 +154,8 @@ def _through(sound: Sound, stages: Sequence[ClipStage]) -> tuple[dict[str, Any],
                 "detail": drop.detail,
             }, b""
     form, measures = sound.form, sound.measures
-    assert form and measures and sound.pcm is not None and sound.words is not None, (
-        f"a stage is missing: {stages}"
-    )
+    if form is None or measures is None or sound.pcm is None or sound.words is None:
+        raise AssertionError(f"the audio stages must probe, normalize, measure and encode; here are {stages}")
     record = dict.fromkeys(AUDIO) | {
         "clip_id": sound.clip_id, "codec": sound.codec, "sample_rate": sound.sample_rate,
         "num_samples": len(sound.pcm), "duration": sound.seconds, "source_sample_rate": form.sample_rate,

@@ -9,10 +9,10 @@ import polars as pl
 from captionstew.digest import digest
 from captionstew.errors import BuildError
 from captionstew.pipeline.cuts import cuts
+from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import ClipStage
 from captionstew.pipeline.unit import PLAN, Unit
-from captionstew.shards.atomic import replacing
 
 _SLICE = 1 << 16
 _AUDIO_ROWS = [
@@ -38,7 +38,7 @@ def plan_units(work: Path, request: Request, clips: pl.LazyFrame) -> list[Unit]:
     """
     plan = work / "units.parquet"
     rows = clips.select(PLAN).sort("corpus", "split", "clip_id").collect(engine="streaming")
-    with replacing(plan) as path:
+    with replacing_table(plan) as path:
         rows.write_parquet(path, row_group_size=_SLICE)
     identities = [stage.identity() for stage in request.pipeline.audio]
     roots = tuple((corpus.name, tuple(request.places.get(corpus.name, ()))) for corpus in request.corpora)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import pyarrow.parquet as pq
 
 from captionstew.digest import file_sha256
 from captionstew.schema import AUDIO, schema
-from captionstew.shards.atomic import disk_errors, replacing
+from captionstew.shards.atomic import replacing
 from captionstew.shards.columns import read_columns
+from captionstew.shards.sink import Sink
 
 ROWS_PER_GROUP = 100  # benchmarks/shard_layout.md
 AUDIO_LEAF = "audio.bytes"
@@ -46,13 +46,14 @@ def write_shard(path: Path, tables: Iterable[pa.Table], schema_key: str = "clip.
     BuildError if the disk is full or the folder closed.
     """
     contract, tally = schema(schema_key).arrow(), _Tally(path.name, _required(schema_key))
-    with replacing(path) as temporary:
-        with disk_errors(path):
-            sink = pa.OSFile(str(temporary), "wb")
-        with sink:
-            _write(sink, contract, tally.checked(_groups(tables, contract)), path)
-        assert tally.rows, f"{path.name}: a shard needs a row"
-        size, sha256 = temporary.stat().st_size, file_sha256(temporary)
+    with replacing(path) as temporary, Sink(temporary, path) as sink:
+        with pq.ParquetWriter(sink, contract, **parquet_settings(contract)) as writer:
+            for group in tally.checked(_groups(tables, contract)):
+                writer.write_table(group, row_group_size=ROWS_PER_GROUP)
+                sink.check()
+        if not tally.rows:
+            raise AssertionError(f"{path.name}: a shard needs a row")
+        size, sha256 = sink.finish()
     return Written(path, tally.rows, tally.captions, math.fsum(tally.seconds), size, sha256)
 
 
@@ -82,22 +83,6 @@ def _leaves(path: str, kind: pa.DataType) -> list[str]:
     if pa.types.is_list(kind):
         return _leaves(f"{path}.list.element", kind.value_type)
     return [path]
-
-
-def _write(sink: pa.NativeFile, contract: pa.Schema, groups: Iterable[pa.Table], path: Path) -> None:
-    with disk_errors(path):
-        writer = pq.ParquetWriter(sink, contract, **parquet_settings(contract))
-    try:
-        for group in groups:
-            with disk_errors(path):
-                writer.write_table(group, row_group_size=ROWS_PER_GROUP)
-        with disk_errors(path):
-            writer.close()
-            sink.close()
-    except BaseException:
-        with suppress(OSError, pa.ArrowException):
-            writer.close()  # else its destructor writes to a closed file, loudly
-        raise
 
 
 def _groups(tables: Iterable[pa.Table], contract: pa.Schema) -> Iterator[pa.Table]:

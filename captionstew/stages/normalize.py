@@ -30,7 +30,7 @@ class Normalize(ClipStage):
             form.channels,
         )
         try:
-            if ready and count == form.frames and isinstance(data, bytes):
+            if ready and not form.counted and count == form.frames and isinstance(data, bytes):
                 sound.pcm, _ = decode_pcm(data, "flac")
                 sound.untouched = True
                 if len(sound.pcm) != count:
@@ -40,5 +40,7 @@ class Normalize(ClipStage):
                 sound.pcm = quantise(resample(samples, form.sample_rate, self.sample_rate))
         except Undecodable as error:
             return Drop(error.reason, error.detail)
+        except OSError as error:  # gone since it was probed
+            return Drop("unreadable", error.strerror or str(error))
         sound.sample_rate = self.sample_rate
         return None if len(sound.pcm) else Drop("truncated", "no samples")

@@ -13,7 +13,7 @@ _HELD = 256 << 20  # bytes; a larger file is opened where it lies and read in pa
 class Probe(ClipStage):
     """Rate, channels and length by headers alone. Drops: `unreadable`, `empty`, `no-decoder`, `outside`.
 
-    `outside` is a clip whose interval lies past the end of its recording.
+    `outside` is a clip whose interval begins before its recording, or past its end.
     """
 
     def __call__(self, sound: Sound) -> Drop | None:

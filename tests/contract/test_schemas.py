@@ -22,10 +22,10 @@ INTRODUCTION = """\
 The contract of what we publish, readable without Python: one TOML file per table and version. From each come
 the Arrow schema, the Hub's features in its metadata, and the tables below.
 
-- **A version only grows.** A new nullable column keeps the version; anything else (a removed or renamed column,
-  another type, another meaning) is a new file, `clip.v2.toml`, beside the old one.
-- **Null means unknown.** A column may be null only where an honest corpus can be in doubt: where a clip began in
-  its recording, who speaks, what is said, whom to name, the loudness of digital silence. What a build always
+- **A version only grows.** A new nullable column keeps the version; anything else (a removed or renamed
+  column, another type, another meaning) is a new file, `clip.v2.toml`, beside the old one.
+- **Null means unknown.** A column may be null only where an honest corpus can be in doubt: where a clip began
+  in its recording, who speaks, what is said, whom to name, the loudness of digital silence. What a build always
   knows (ids, counts, hashes, the license) is never null, and "none" is an empty list, never null.
 - **Order is part of the contract.** Rows ascend by `clip_id`; human captions stand before generated ones.
 

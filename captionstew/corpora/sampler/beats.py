@@ -130,7 +130,7 @@ def changing_clicks(take: Take) -> Scene:
     """Clicks that come faster and faster, or ever more slowly."""
     hurried = take.pick(True, False)
     ends = (2.0, 14.0) if hurried else (14.0, 2.0)
-    beats = np.floor(cycles(take, curve(take, *ends)))
+    beats = np.floor(cycles(take, curve(take, *ends)))[: -round(0.1 * take.sample_rate)]
     tick, canvas = click(take, take.between(1200, 2600), 0.004), silence(take)
     for start in np.flatnonzero(np.diff(beats)):
         place(take, canvas, tick, float(start) / take.sample_rate)

@@ -105,7 +105,7 @@ def drips(take: Take) -> Scene:
             f"{number(count)} drip-like blips, one after another",
             f"Something seems to drip like a tap, {times(count)} in all",
             f"{number(count)} water-drop-like plinks with [pauses|silence] between them",
-            "Single drop-like sounds fall slowly [and not quite evenly|after one another]",
+            "Single drop-like sounds fall slowly [and not quite evenly|with gaps between them]",
             "A slow dripping, each drop a short rising blip",
         ),
     )

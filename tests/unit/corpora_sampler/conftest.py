@@ -65,7 +65,7 @@ def heard(
                     sounds.append((captions[key], np.asarray(frames, np.float32), rate))
         assert sounds, f"no clip was made by {scene}"
         (maker,) = (maker for maker in (*SCENES, *STEREO_SCENES) if maker.__name__ == scene)
-        for number in range(8):
+        for number in range(5):
             draw = take(f"{scene} {number}", 22050, (3.5, 5.0, 9.0)[number % 3], 1 + (maker in STEREO_SCENES))
             made = maker(draw)
             sounds.append((made.captions, finished(draw, made.sound), 22050))

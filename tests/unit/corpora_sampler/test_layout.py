@@ -33,14 +33,24 @@ def test_audiocaps_has_its_columns_and_captions(sampler: Path, split: str, num_c
     assert all(len(row[1]) == 11 and int(row[2]) >= 0 for row in rows)
 
 
-@pytest.mark.parametrize(("split", "num_clips"), [("development", 42), ("validation", 10), ("evaluation", 10)])
+@pytest.mark.parametrize(
+    ("split", "num_clips"), [("development", 42), ("validation", 10), ("evaluation", 10)]
+)
 def test_clotho_has_its_columns_and_captions(sampler: Path, split: str, num_clips: int) -> None:
     header, rows = table(sampler / "sampler-clotho" / f"clotho_captions_{split}.csv")
     assert header == ["file_name", *(f"caption_{number}" for number in range(1, 6))]
     assert len(rows) == len({row[0] for row in rows}) == num_clips
     assert all(row[0].endswith(".wav") and len(set(row[1:])) == 5 for row in rows)
     header, described = table(sampler / "sampler-clotho" / f"clotho_metadata_{split}.csv", "latin-1")
-    columns = ["file_name", "keywords", "sound_id", "sound_link", "start_end_samples", "manufacturer", "license"]
+    columns = [
+        "file_name",
+        "keywords",
+        "sound_id",
+        "sound_link",
+        "start_end_samples",
+        "manufacturer",
+        "license",
+    ]
     assert header == columns
     assert [row[0] for row in described] == [row[0] for row in rows]
     for row in described:
@@ -96,7 +106,8 @@ def test_captions_are_of_human_length_and_wording(captions: Captions) -> None:
         assert len(set(texts)) == len(texts), name
         for text in texts:
             assert 4 <= len(text.split()) <= 20 or text == "", (name, text)
-            assert text.isascii() and not set("[]{}|") & set(text), text
+            assert text.isascii()
+            assert not set("[]{}|") & set(text), text
             assert text == "" or (text[0].isupper() and text.endswith(".") == (corpus != CORPORA[0])), text
-    texts = [text for clip in captions.values() for text in clip]
-    assert len(set(texts)) > 0.9 * len(texts)
+    everything = [text for texts in captions.values() for text in texts]
+    assert len(set(everything)) > 0.9 * len(everything)

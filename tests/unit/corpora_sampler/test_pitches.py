@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ def spectrum(sound: Samples, rate: int) -> tuple[Curve, Curve]:
     """Frequencies and magnitudes of the whole."""
     window = np.hanning(len(sound))
     magnitude = np.abs(np.fft.rfft(sound * window))
-    return np.fft.rfftfreq(len(sound), 1 / rate), np.asarray(magnitude, np.float64)
+    frequency = np.fft.rfftfreq(len(sound), 1 / rate)
+    return np.asarray(frequency, np.float64), np.asarray(magnitude, np.float64)
 
 
 def strongest(sound: Samples, rate: int, low: float = 40, high: float = 4000) -> float:
@@ -54,7 +56,7 @@ def melody(sound: Samples, rate: int) -> list[int]:
         part = sound[start : start + size]
         loud = np.abs(part).max() > 0.2 * np.abs(sound).max()
         heard.append(round(midi(strongest(part, rate, 60, 1500))) if loud else 0)
-    held = [note for note, after in zip(heard, heard[1:], strict=False) if note and note == after]
+    held = [note for note, after in pairwise(heard) if note and note == after]
     return [note for index, note in enumerate(held) if index == 0 or note != held[index - 1]]
 
 
@@ -79,7 +81,9 @@ def test_steady_tones_are_on_the_note_and_the_frequency_of_the_caption(heard: He
         for text in (text for text in captions if "hertz" in text):
             assert pitch == pytest.approx(float(re.search(r"(\d+) hertz", text)[1]), abs=1)  # type: ignore[index]
         where = "low" if pitch < 180 else "high" if pitch > 500 else "medium-pitched"
-        places = {word for text in captions for word in ("low", "high", "medium-pitched") if word in text.split()}
+        places = {
+            word for text in captions for word in ("low", "high", "medium-pitched") if word in text.split()
+        }
         assert places <= {where}, captions
 
 
@@ -101,7 +105,9 @@ def test_sung_vowels_are_on_the_named_note(heard: Heard) -> None:
 def test_chords_are_major_or_minor_on_their_root(heard: Heard, scene: str, roots: range) -> None:
     for captions, sound, rate in heard(scene):
         root, quality = triad(mono(sound), rate, roots)
-        assert {word for text in captions for word in ("major", "minor") if word in text} <= {quality}, captions
+        assert {word for text in captions for word in ("major", "minor") if word in text} <= {quality}, (
+            captions
+        )
         assert named(captions, r"(?:root|on|held|long|an?) NOTE\b") <= {NOTES[root % 12]}, captions
 
 
@@ -189,4 +195,7 @@ def test_noise_has_the_colour_of_the_caption(heard: Heard) -> None:
         slope = float(np.polyfit(range(5), levels, 1)[0])
         for caption in captions:
             colours = [colour for colour in slopes if colour in caption.lower().split()]
-            assert all(slope == pytest.approx(slopes[colour], abs=0.8) for colour in colours), (captions, slope)
+            assert all(slope == pytest.approx(slopes[colour], abs=0.8) for colour in colours), (
+                captions,
+                slope,
+            )

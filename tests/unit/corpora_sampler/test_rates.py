@@ -10,7 +10,7 @@ from captionstew.corpora.sampler.take import Curve, Samples
 
 Heard = Callable[[str], list[tuple[tuple[str, ...], Samples, int]]]
 
-COUNTS = "zero one two three four five six seven eight nine ten".split()
+COUNTS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 def envelope(sound: Samples, rate: int) -> Curve:
@@ -93,12 +93,5 @@ def test_rotors_chop_faster_slower_or_evenly(heard: Heard) -> None:
         begin, end = sound[: len(sound) // 3], sound[-len(sound) // 3 :]
         ratio = modulation(end, rate, 3, 18) / modulation(begin, rate, 3, 18)
         found = "gets faster" if ratio > 1.2 else "gets slower" if ratio < 0.8 else "keeps its speed"
-        assert all(found in caption or "thudding" in caption or not re.search("gets|keeps", caption) for caption in captions), (
-            captions,
-            ratio,
-        )
-
-
-def test_clips_are_neither_faint_nor_clipped(heard: Heard) -> None:
-    for scene in ("overlay_or_all",):
-        assert scene
+        stated = {match[0] for text in captions if (match := re.search(r"gets \w+|keeps its speed", text))}
+        assert stated <= {found}, (captions, ratio)

@@ -161,12 +161,14 @@ def test_a_disk_that_fills_half_way_is_a_build_error_and_leaves_nothing(
     tmp_path: Path, make_row: Any
 ) -> None:
     table, (soft, hard) = _loud(make_row), resource.getrlimit(resource.RLIMIT_FSIZE)
+    source = iter([table] * 9)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, hard))
     try:
         with pytest.raises(BuildError, match=r"no room to write a.parquet; cause: File too large"):
-            write_shard(tmp_path / "a.parquet", [table])
+            write_shard(tmp_path / "a.parquet", source)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(list(source)) == 8  # nothing more is asked for
     assert os.listdir(tmp_path) == []
 
 

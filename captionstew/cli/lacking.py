@@ -1,0 +1,77 @@
+"""Annotation files that a build needs and nobody has given: all of them told at once, before any work."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from captionstew.corpora.facts import Corpus, corpus
+from captionstew.corpora.find import missing_file, paths_of, shelf
+from captionstew.errors import CorpusError
+from captionstew.pipeline.pipeline import Pipeline
+from captionstew.stages.decontaminate import Decontaminate
+from captionstew.stages.read import Read
+
+Places = dict[str, tuple[Path, ...]]
+
+
+def check_annotations(pipeline: Pipeline, corpora: Sequence[Corpus], places: Places) -> None:
+    """Every file that Read and Decontaminate need is there; CorpusError if not."""
+    splits = next((stage.splits for stage in pipeline.stages if isinstance(stage, Read)), ())
+    made = [facts.name for facts in corpora if facts.made_by]
+    wants = [_lacks(facts, places, splits) for facts in corpora if facts.name not in made]
+    for stage in pipeline.stages:
+        if isinstance(stage, Decontaminate):
+            sets = [corpus(name) for name in stage.against if name not in made]
+            wants += [_lacks(facts, places, facts.splits.evaluation, every=True) for facts in sets]
+            wants += [_lacks_list(corpus(name), places) for name in stage.blocklists]
+    lacking: dict[str, CorpusError] = {}
+    for want in filter(None, wants):
+        lacking.setdefault(want[0], want[1])
+    if lacking:
+        raise _all_lacking(lacking, pipeline)
+
+
+def _lacks(
+    facts: Corpus, places: Places, splits: Iterable[str], *, every: bool = False
+) -> tuple[str, CorpusError] | None:
+    """The corpus and what is wrong, if a file is missing; with `every` no wanted split may lack its file."""
+    here = places.get(facts.name, ())
+    try:
+        missing = shelf(facts, here, tuple(splits) or None).missing
+    except CorpusError as error:
+        return facts.name, error
+    absent = [file for file in missing if every and file.role == "annotations" and not file.optional]
+    return (facts.name, missing_file(facts, absent[0], here)) if absent else None
+
+
+def _lacks_list(facts: Corpus, places: Places) -> tuple[str, CorpusError] | None:
+    here = places.get(facts.name, ())
+    lists = [file for file in facts.files if file.role == "blocklist" and not paths_of(file, here)]
+    return (facts.name, missing_file(facts, lists[0], here)) if lists else None
+
+
+def _all_lacking(lacking: dict[str, CorpusError], pipeline: Pipeline) -> CorpusError:
+    """One error for all of them; evaluation sets may be left out by the one who knows why."""
+    rest = [n for s in pipeline.stages if isinstance(s, Decontaminate) for n in s.against if n not in lacking]
+    compared = [name for name in lacking if name not in pipeline.corpora]
+    without = [f"or do without the comparison: --set against={','.join(rest)}"] if compared and rest else []
+    if len(lacking) == 1:
+        error = next(iter(lacking.values()))
+        return CorpusError(
+            error.message, cause=error.cause, where=error.where, hint="\n".join([error.hint, *without])
+        )
+    lines = [
+        f"{'compare' if name in compared else 'build':8}{_first_file(error)}"
+        for name, error in lacking.items()
+    ]
+    some = " ".join(f"--audio {name}=DIR" for name in list(lacking)[:3])
+    part = [f"or build a part: --only {pipeline.corpora[0]}"] if len(pipeline.corpora) > 1 else []
+    hints = [f"say where they lie: {some}{' ...' * (len(lacking) > 3)}",
+             f"where to get them: captionstew corpora {next(iter(lacking))}", *part, *without]  # fmt: skip
+    message = f"{pipeline.name} needs the annotation files of {len(lacking)} corpora that are not here"
+    return CorpusError(
+        message, cause="\n".join(["to build or to compare with:", *lines]), hint="\n".join(hints)
+    )
+
+
+def _first_file(error: CorpusError) -> str:
+    return error.message.removesuffix(" is missing").partition(" or ")[0]

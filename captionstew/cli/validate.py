@@ -1,0 +1,137 @@
+"""validate: every promise of a build, checked against the files themselves."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from captionstew.cli.console import CROSS, LOOK, TICK, Console
+from captionstew.cli.figures import plural, span
+from captionstew.cli.folder import BuildFolder, build_folder
+from captionstew.cli.lacking import Places
+from captionstew.cli.order import given_places
+from captionstew.cli.parser import Arguments
+from captionstew.cli.resume import started
+from captionstew.cli.table import Column
+from captionstew.corpora.facts import corpus
+from captionstew.corpora.overlap import CLIP_SECONDS, KEYS, TIMED, blocked, evaluation_keys
+from captionstew.errors import CorpusError, ValidationError
+from captionstew.shards.findings import Check
+from captionstew.shards.validate import Report, validate
+
+_SAYS = {
+    "manifest": "manifest and checksums agree",
+    "files": "every file is there, whole",
+    "schema": "schema clip.v1",
+    "ids": "ids are safe, sorted, unique",
+    "audio": "audio decodes to its hash",
+    "durations": "durations are true",
+    "captions": "captions: human ones first",
+    "licenses": "every row has a license",
+    "writer": "row groups, pages, row sizes",
+    "sidecar": "the sidecar points right",
+    "accounting": "received = kept + dropped",
+    "evaluation": "no evaluation clip inside",
+}
+_LISTED = 20  # failures of a check that are printed; --json has them all
+_EVERY = 30.0  # s between lines of progress
+
+
+def run(arguments: Arguments, console: Console) -> int:
+    """Exit 4 if a promise is broken."""
+    folder = build_folder(arguments.folder)
+    keys, unread = _evaluation(folder, arguments.audio)
+    console.tell(f"reading {folder.path} again ...")
+    report = validate(folder.path, evaluation=keys, sample=arguments.sample, progress=_progress(console))
+    failed = [check for check in report.checks if not check.passed]
+    console.data({"folder": str(folder.path), "passed": report.passed, "clips": report.clips,
+                  "hours": report.seconds / 3600, "checks": [asdict(check) for check in report.checks],
+                  "not_compared_with": unread})  # fmt: skip
+    _table(report, unread, console)
+    for check in failed:
+        _failures(check, console)
+    console.say()
+    if failed:
+        console.say(f"{len(failed)} of {len(report.checks)} checks failed.")
+        console.next(str(started(folder.path)))
+        return ValidationError.exit_code
+    console.say(f"{len(report.checks)} checks passed on {plural(report.clips, 'clip')}.")
+    console.next(f"captionstew inspect {folder.path}")
+    return 0
+
+
+def _table(report: Report, unread: Sequence[str], console: Console) -> None:
+    rows = [(TICK if c.passed else CROSS, _SAYS.get(c.name, c.name), _detail(c)) for c in report.checks]
+    if unread:
+        what = f"not compared with {', '.join(unread)}: --audio {unread[0]}=DIR"
+        rows.append((LOOK, _SAYS["evaluation"], what))
+    console.rows((Column(""), Column(""), Column("", least=30)), rows)
+
+
+def _detail(check: Check) -> str:
+    if check.passed:
+        return check.detail
+    return f"{plural(len(check.failures), 'fault')}, first: {check.failures[0]}"
+
+
+def _failures(check: Check, console: Console) -> None:
+    console.say()
+    console.say(f"{_SAYS.get(check.name, check.name)}:")
+    for failure in check.failures[:_LISTED]:
+        console.wrapped(f"  {failure}", indent="    ")
+    if len(check.failures) > _LISTED:
+        console.say(f"  and {len(check.failures) - _LISTED:,} more (--json lists them)")
+
+
+def _evaluation(folder: BuildFolder, given: Sequence[str]) -> tuple[pl.DataFrame | None, list[str]]:
+    """The clips that no training row may touch, and the sets whose files are not at hand."""
+    recipe = folder.recipe
+    stage: Mapping[str, Sequence[str]] = next(
+        (one for one in recipe.get("stages", ()) if one.get("stage") == "Decontaminate"), {}
+    )
+    against, lists = stage.get("against", ()), stage.get("blocklists", ())
+    known = tuple(dict.fromkeys([*recipe.get("corpora", ()), *against, *lists]))
+    places = _made(folder.path, known) | dict(started(folder.path).places) | given_places(given, known)
+    tables, unread = [], []
+    for name, find in [*((n, evaluation_keys) for n in against), *((n, blocked) for n in lists)]:
+        try:
+            tables.append(find(corpus(name), places.get(name, ())).collect())
+        except CorpusError:
+            unread.append(name)
+    return (_spans(pl.concat(tables)) if tables else None), unread
+
+
+def _made(folder: Path, names: Sequence[str]) -> Places:
+    """Corpora that the build made itself lie in the build."""
+    return {name: (folder / "source" / name,) for name in names if (folder / "source" / name).is_dir()}
+
+
+def _spans(keys: pl.DataFrame) -> pl.DataFrame:
+    """As decontamination reads them: of a video the seconds count, elsewhere the recording; a clip is 10 s long."""
+    timed = pl.col("source_id").str.starts_with(TIMED)
+    end = pl.col("end").fill_null(pl.col("start") + CLIP_SECONDS)
+    spans = keys.with_columns(start=pl.when(timed).then("start"), end=pl.when(timed).then(end))
+    return spans.select(KEYS.keys()).unique(maintain_order=True)
+
+
+class _progress:
+    """A line that counts on a terminal; elsewhere one per half minute."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.began, self.told, self.rows = console, time.monotonic(), time.monotonic(), 0
+        self.shards: dict[str, int] = {}
+
+    def __call__(self, shard: str, done: int, _seconds: float) -> None:
+        """So many rows of a shard are checked."""
+        self.shards[shard] = done
+        now = time.monotonic()
+        if now - self.told > (0.2 if sys.stderr.isatty() else _EVERY) and not self.console.quiet:
+            self.told = now
+            text = (
+                f"  {sum(self.shards.values()):,} rows of {len(self.shards)} shards, {span(now - self.began)}"
+            )
+            end = "\r" if sys.stderr.isatty() else "\n"
+            print(text, end=end, file=sys.stderr, flush=True)
