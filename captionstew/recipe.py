@@ -36,6 +36,7 @@ _YES_NO = {
 _NO_FIELD = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 _NO_NAME = re.compile(r"name '(\w+)' is not defined")
 _NO_IMPORT = re.compile(r"cannot import name '(\w+)'")
+_OF_BUILD = {"pyflac", "ray", "scipy", "soxr"}  # the packages of the extra `build` that stages import
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -147,24 +148,18 @@ def _unknown_import(error: ImportError) -> tuple[str, str, str]:
     """Message, cause and hint about a module or a name in it that does not exist."""
     module = error.name or ""
     if isinstance(error, ModuleNotFoundError):
-        stages = [
-            f"captionstew.stages.{p.stem}"
-            for p in sorted((Path(__file__).parent / "stages").glob("[a-z]*.py"))
-        ]
-        hint = (
-            nearest(module, stages)
-            if module.startswith("captionstew.")
-            else "check the spelling, or install it"
-        )
-        return f"there is no module {module}", "", hint
+        return f"there is no module {module}", "", _module_hint(module)
     if match := _NO_IMPORT.match(str(error)):
-        names = (
-            [name for name in vars(sys.modules[module]) if name[:1].isupper()]
-            if module in sys.modules
-            else []
-        )
+        names = [name for name in vars(sys.modules[module]) if name[:1].isupper()]
         return f'{module} has no "{match[1]}"', "", nearest(match[1], names)
     return "an import fails", str(error), ""
+
+
+def _module_hint(module: str) -> str:
+    if module.startswith("captionstew."):
+        files = sorted((Path(__file__).parent / "stages").glob("[a-z]*.py"))
+        return nearest(module, [f"captionstew.stages.{file.stem}" for file in files])
+    return "pip install 'captionstew[build]'" if module in _OF_BUILD else "check the spelling, or install it"
 
 
 def _fault(path: Path, message: str, cause: str = "", hint: str = "", *, line: int, text: str) -> RecipeError:

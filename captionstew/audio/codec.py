@@ -19,6 +19,7 @@ Audio = bytes | str  # a file's content, or its path
 _CONTAINERS = {"WAV": "wav", "WAVEX": "wav", "RF64": "wav", "W64": "wav", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3",
                "MPEG": "mp3", "AIFF": "aiff", "AU": "au", "CAF": "caf"}  # fmt: skip
 _UNKNOWN = 2**63 - 1  # frames of a FLAC stream whose header does not tell them, as libsndfile has it
+_BEFORE = 32 * 1152  # frames; an MP3 frame leans on the bytes of up to 23 frames before it
 _BLOCK = 1 << 24  # frames; a header that claims more is not believed before they are there
 
 
@@ -111,9 +112,10 @@ def _decode_soundfile(audio: Audio, form: Format, first: int, count: int) -> Sam
     source = with_length(audio) if form.container == "mp3" and form.counted else audio
     try:
         with soundfile.SoundFile(_file(source)) as file:
-            if first:
-                file.seek(first)
-            frames: Samples | Pcm = _read(file, count, "int16" if exact else "float32")
+            early = min(first, _BEFORE) if form.container == "mp3" else 0
+            if first > early:
+                file.seek(first - early)
+            frames = _read(file, early + count, "int16" if exact else "float32")[early:]
     except soundfile.LibsndfileError as error:
         raise Undecodable("undecodable", error.error_string) from None
     return frames

@@ -16,7 +16,8 @@ _SPAN = 4  # frames; energies are smoothed over 2 x 256 ms, longer than any shif
 _LAG = 8  # frames; a bit compares energies 512 ms apart
 _GATE = 1e-3  # of the loudest moment: -30 dB
 _SHORTEST = 2 * _SPAN - 1 + _LAG  # frames: 0.96 s
-_FEWEST = 8  # words that must overlap
+_FEWEST = 8  # words that must overlap,
+_COVERED = 0.6  # and this share of the words that the shorter one has: beeps of any two clips match for a moment
 _SAME = (
     0.28  # bit error rate: unrelated clips of ESC-10 stay above 0.33, re-encoded ones lie at 0.06 (median)
 )
@@ -46,12 +47,13 @@ def distance(a: Words, b: Words) -> float:
     Near 0 for one recording in two encodings, about 0.45 for unrelated ones.
     """
     best = 1.0
+    needed = max(_FEWEST, _COVERED * min(np.count_nonzero(a), np.count_nonzero(b)))
     for shift in range(_FEWEST - len(b), len(a) - _FEWEST + 1):
         left, right = a[max(0, shift) :], b[max(0, -shift) :]
         count = min(len(left), len(right))
         left, right = left[:count], right[:count]
         heard = (left != SILENT) & (right != SILENT)
-        if (active := np.count_nonzero(heard)) >= _FEWEST:
+        if (active := np.count_nonzero(heard)) >= needed:
             errors = np.bitwise_count((left ^ right)[heard]).sum()
             best = min(best, float(errors) / (BITS * active))
     return best

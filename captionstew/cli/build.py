@@ -36,9 +36,9 @@ def run(arguments: Arguments, console: Console) -> int:
     try:
         with seen:
             summary = Build(request, watch).run()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:  # Ray turns a polite kill into an exit
         _interrupted(seen, arguments, console)
-        raise
+        raise KeyboardInterrupt from end
     except StewError as error:
         raise _with_losses(error, seen.steps) from error
     _result(request, summary, console)
@@ -62,7 +62,7 @@ def _result(request: Request, summary: Summary, console: Console) -> None:
     manifest, every = summary.manifest, outcome.outcomes(summary.manifest)
     clips, captions = sum(one.kept for one in every), sum(one.captions for one in every)
     held, shards = sum(file.bytes for file in manifest.files), len(manifest.files)
-    length = sum(one.hours for one in every)
+    length = round(sum(one.hours for one in every), 6)
     facts = {
         "recipe": manifest.recipe, "out": str(request.out), "clips": clips, "captions": captions,
         "hours": length, "bytes": held, "shards": shards, "corpora": outcome.plain(every),

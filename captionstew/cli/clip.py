@@ -62,7 +62,7 @@ def _fields(row: dict[str, Any]) -> dict[str, str]:
         "" if peak is None else f"peak {peak:.1f} dBFS",
         f"silence {row['silence']:.0%}",
         f"clipping {row['clipping']:.1%}",
-        f"dc {row['dc_offset']:+.4f}",
+        f"dc {round(row['dc_offset'], 4) + 0.0:g}",
         f"bandwidth {row['bandwidth']:,.0f} Hz",
     ]
     span = f"   {row['start']:g} to {'?' if row['end'] is None else format(row['end'], 'g')} s"

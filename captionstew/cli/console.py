@@ -54,9 +54,10 @@ class Console:
 
         Returns the columns that a terminal would need to show all of it, or 0 where all is shown.
         """
-        for line in table(columns, rows, self.width):
+        clean = [[visible(cell) for cell in row] for row in rows]
+        for line in table(columns, clean, self.width):
             self.say(self._painted(line, sys.stdout))
-        needed = max((cell_width(line) for line in table(columns, rows)), default=0)
+        needed = max((cell_width(line) for line in table(columns, clean)), default=0)
         return needed if self.width and needed > self.width else 0
 
     def mark(self, sign: str, text: str) -> None:

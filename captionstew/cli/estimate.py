@@ -100,7 +100,7 @@ def written(load: Load, codec: str) -> int:
 
 
 def _clips(request: Request, todo: Sequence[Unit]) -> pl.DataFrame:
-    """One row per clip: corpus, bytes of its file (0 where an earlier clip reads it), seconds, and whether it is left."""
+    """One row per clip: corpus, bytes of its file (0 where an earlier clip reads it), seconds, whether it is left."""
     before = request.pipeline.before
     work = Folder(request.out).work
     said = pl.scan_parquet(work / f"{len(before):02}-{before[-1].name}" / "clips.parquet").select(

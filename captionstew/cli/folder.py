@@ -68,9 +68,14 @@ def build_folder(name: str) -> BuildFolder:
     if path.is_dir() and any((path / sign).is_file() for sign in _SIGNS):
         return BuildFolder(path)
     above = path if path.is_dir() else standing(path)
-    near = sorted(str(found.parent) for found in above.glob("*/recipe.json"))
+    near = sorted(
+        {str(found.parent) for place in (above, Path("build")) for found in place.glob("*/recipe.json")}
+    )
     cause = "nothing was built in it" if path.is_dir() else "there is no such folder"
-    hint = nearest(name, near) if near else "captionstew build sampler makes one"
+    hint = "captionstew build sampler makes one"
+    if near:
+        close = nearest(name, near)
+        hint = close if close.startswith("did") and not path.is_dir() else f"builds: {', '.join(near[:6])}"
     raise BuildError(f"{name} is no build", cause=cause, hint=hint)
 
 

@@ -14,7 +14,7 @@ from captionstew.shards.read import Clips
 
 _ROW = ["clip_id", "corpus", "split", "domain", "duration", "captions", "license"]
 _COLUMNS = (
-    Column("clip"),
+    Column("clip", least=20),
     Column("corpus", spare=2),
     Column("split", spare=1),
     Column("s", right=True),
@@ -42,8 +42,9 @@ def _schema(console: Console) -> None:
     console.data({"schema": contract.key, "columns": facts})
     console.say(f"{contract.key}   {contract.title}")
     console.say()
-    columns = (Column("column"), Column("type"), Column("unit", spare=1), Column("what it says", least=30))
-    console.rows(columns, [(c.name, f"{c.type}{'?' * c.nullable}", c.unit, c.doc) for c in contract.columns])
+    for c in contract.columns:
+        kind = f"{c.type}{'?' * c.nullable} {c.unit}"
+        console.wrapped(f"  {c.name:19} {kind:15} {c.doc}", indent=" " * 38)
     console.say()
     console.say("  ? may be null: nobody knows")
 

@@ -1,14 +1,17 @@
 """`captionstew`: one command name, verbs a person would say, errors that say what to do.
 
-Exit codes: 0 done, 1 you can fix it, 2 usage, 3 incomplete, 4 not valid, 70 a bug of ours (`EX_SOFTWARE`, with its
-traceback), 130 interrupted.
+Exit codes: 0 done, 1 you can fix it, 2 usage, 3 incomplete, 4 not valid, 70 a bug of ours (`EX_SOFTWARE`, with
+its traceback), 130 interrupted.
 """
 
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from captionstew import __version__
 from captionstew.cli.commands import COMMANDS, overview
@@ -28,7 +31,8 @@ def main(words: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without these letters is no reason to stop
     console = Console(json="--json" in given, quiet="--quiet" in given)
     try:
-        code = _run(given, console)
+        with _terminable():
+            code = _run(given, console)
         sys.stdout.flush()
         return code
     except SystemExit as end:  # argparse after --help
@@ -46,6 +50,19 @@ def main(words: Sequence[str] | None = None) -> int:
         hint = "please report it with the lines above; the work that was finished is saved"
         console.fault(StewError("this is a bug in captionstew", hint=hint))
         return BUG
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """A polite kill (`SIGTERM`, as schedulers send it) ends a command as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(words: list[str], console: Console) -> int:

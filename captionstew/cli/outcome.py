@@ -63,7 +63,7 @@ def _outcome(corpus: str, made: list[Account], manifest: Manifest) -> Outcome:
     names = dict.fromkeys(name for total in held for name in total.licenses)
     return Outcome(
         corpus, made[0].received, sum(total.clips for total in held), drops.pop(_MERGED, 0), drops,
-        sum(total.captions for total in held), sum(total.hours for total in held), tuple(names),
+        sum(total.captions for total in held), round(sum(total.hours for total in held), 6), tuple(names),
     )  # fmt: skip
 
 

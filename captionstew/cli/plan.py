@@ -64,7 +64,9 @@ def run(arguments: Arguments, console: Console) -> int:
     costs = need(codec_of(request.pipeline), request.out, found, shards=steps[-1].done == 0)
     _show(request, steps, found, costs, console)
     _check_disk(request, costs, found)
-    console.next(shown(words("build", arguments)))
+    todo_line = shown(words("build", arguments))
+    over = all(step.done == step.total for step in steps)
+    console.next(f"captionstew validate {request.out}" if over else todo_line)
     return 0
 
 
@@ -149,7 +151,7 @@ def _show(
         console.mark(TICK, "nothing to do: all of it is done")
         return
     parts = [f"run {plural(len(left), 'stage')}, skip {len(steps) - len(left)}",
-             f"read {size(costs.source)} of audio, about {hours(costs.hours)} h",
+             f"read {size(costs.source)} of audio, about {hours(costs.hours)} h" if costs.source else "open no audio",
              f"write about {size(costs.disk)} ({size(free)} free)",
              f"about {span(costs.seconds)} on {plural(cores(), 'core')}"]  # fmt: skip
     console.wrapped("Plan: " + DOT.join(parts), indent="      ")

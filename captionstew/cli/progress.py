@@ -1,11 +1,12 @@
 """A build while it runs: bars on a terminal; elsewhere a line per finished stage, and one every half minute."""
 
 import sys
+import termios
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from captionstew.cli.console import Console
 from captionstew.cli.figures import count, plural, reasons, span
@@ -149,25 +150,38 @@ class Bars(Watcher):
         super().__init__()
         self.progress: Progress = _progress(passing)
         self.tasks: dict[str, TaskID] = {}
+        self.terminal: list[Any] = []
 
     def __enter__(self) -> "Bars":
+        if sys.stdin.isatty():  # a `^C` that the terminal writes would shift the bars
+            self.terminal = termios.tcgetattr(sys.stdin)
+            quiet = [*self.terminal]
+            quiet[3] &= ~termios.ECHOCTL
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
         self.progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:  # fmt: skip
         self.progress.stop()
+        if self.terminal:
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, self.terminal)
 
     def shown(self, step: Step) -> None:
-        """Move the step's bar."""
+        """Move the step's bar; one piece of work has no middle, so its bar only shows that it lives."""
+        total = step.total if step.total > 1 or step.ended else None
+        clips = count(step.clips) if step.clips else ""
+        facts: dict[str, Any] = {
+            "pieces": f"{step.done:,}/{step.total:,}",
+            "clips": clips,
+            "tail": step.tail or step.note,
+        }
         if step.name not in self.tasks:
             self.tasks[step.name] = self.progress.add_task(
-                step.name, total=step.total, clips="", wall="", tail=""
+                step.name, total=total, completed=step.done, **facts
             )
-        self.progress.update(
-            self.tasks[step.name], completed=step.done, total=step.total, tail=step.tail or step.note,
-            clips=count(step.clips) if step.clips else "", wall=span(step.wall),
-        )  # fmt: skip
+        else:
+            self.progress.update(self.tasks[step.name], completed=step.done, total=total, **facts)
 
 
 def watcher(console: Console, *, passing: bool = False) -> Watcher:
@@ -179,19 +193,24 @@ def watcher(console: Console, *, passing: bool = False) -> Watcher:
 
 def _progress(passing: bool) -> "Progress":
     from rich.console import Console as Terminal
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.table import Column
+    from rich.text import Text
 
-    def text(field: str, width: int, justify: str = "right") -> TextColumn:
-        column = Column(
-            no_wrap=True, min_width=width, overflow="ellipsis", ratio=1 if field == "tail" else None
-        )
-        return TextColumn(f"{{task.fields[{field}]}}", justify=justify, table_column=column, markup=False)  # type: ignore[arg-type]
+    class Wall(ProgressColumn):
+        """How long a stage has taken."""
+
+        def render(self, task: Task) -> Text:
+            seconds = task.finished_time if task.finished else task.elapsed
+            return Text(f"{span(seconds or 0.0):>7}")
+
+    def text(field: str, justify: Literal["left", "right"], ratio: int | None = None) -> TextColumn:
+        column = Column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+        return TextColumn(f"{{task.fields[{field}]}}", justify=justify, table_column=column, markup=False)
 
     return Progress(
         TextColumn("  {task.description:15}", markup=False),
         BarColumn(bar_width=16, complete_style="default", finished_style="green", pulse_style="default"),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}", justify="right", markup=False),
-        text("clips", 7), text("wall", 6), text("tail", 10, "left"),
+        text("pieces", "right"), text("clips", "right"), Wall(), text("tail", "left", 1),
         console=Terminal(stderr=True, highlight=False), refresh_per_second=5, expand=True, transient=passing,
     )  # fmt: skip

@@ -75,6 +75,9 @@ def run(arguments: Arguments, console: Console) -> int:
     if made:
         console.say()
         outcome.show(made, console)
+    elif folder.manifest:
+        console.say()
+        console.say("  the shards of an earlier build are here; since then another was begun")
     console.next(*following)
     return 0 if complete else IncompleteError.exit_code
 

@@ -45,7 +45,9 @@ def run(arguments: Arguments, console: Console) -> int:
     folder = build_folder(arguments.folder)
     keys, unread = _evaluation(folder, arguments.audio)
     console.tell(f"reading {folder.path} again ...")
-    report = validate(folder.path, evaluation=keys, sample=arguments.sample, progress=_progress(console))
+    counted = _Count(console)
+    report = validate(folder.path, evaluation=keys, sample=arguments.sample, progress=counted)
+    counted.over()
     failed = [check for check in report.checks if not check.passed]
     console.data({"folder": str(folder.path), "passed": report.passed, "clips": report.clips,
                   "hours": report.seconds / 3600, "checks": [asdict(check) for check in report.checks],
@@ -117,21 +119,28 @@ def _spans(keys: pl.DataFrame) -> pl.DataFrame:
     return spans.select(KEYS.keys()).unique(maintain_order=True)
 
 
-class _progress:
-    """A line that counts on a terminal; elsewhere one per half minute."""
+class _Count:
+    """Rows that were checked: a line that counts on a terminal; elsewhere one per half minute."""
 
     def __init__(self, console: Console) -> None:
-        self.console, self.began, self.told, self.rows = console, time.monotonic(), time.monotonic(), 0
+        self.console, self.live = console, sys.stderr.isatty() and not console.quiet
+        self.began = self.told = time.monotonic()
         self.shards: dict[str, int] = {}
 
     def __call__(self, shard: str, done: int, _seconds: float) -> None:
         """So many rows of a shard are checked."""
         self.shards[shard] = done
         now = time.monotonic()
-        if now - self.told > (0.2 if sys.stderr.isatty() else _EVERY) and not self.console.quiet:
-            self.told = now
-            text = (
-                f"  {sum(self.shards.values()):,} rows of {len(self.shards)} shards, {span(now - self.began)}"
-            )
-            end = "\r" if sys.stderr.isatty() else "\n"
-            print(text, end=end, file=sys.stderr, flush=True)
+        if now - self.told < (0.2 if self.live else _EVERY):
+            return
+        self.told = now
+        text = f"{sum(self.shards.values()):,} rows of {plural(len(self.shards), 'shard')}, {span(now - self.began)}"
+        if self.live:
+            print(f"\r  {text}\x1b[K", end="", file=sys.stderr, flush=True)
+        else:
+            self.console.tell(f"  {text}")
+
+    def over(self) -> None:
+        """Nothing more is checked."""
+        if self.live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

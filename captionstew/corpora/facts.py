@@ -120,6 +120,7 @@ class File:
     name: str = ""  # what other files call it
     stands_in_for: str = ""  # read only where the file of this name is missing
     key: str = ""  # ids, metadata: the column that joins it to the annotations
+    state: str = ""  # of a folder that stands for a file: a digest of what is in it
     id: Id | None = None
     columns: Columns | None = None
     example: str = ""  # a tiny file in this very layout, invented (parquet: as JSON lines)

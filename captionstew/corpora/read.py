@@ -131,7 +131,7 @@ def _group(wide: pl.LazyFrame, at: int, group: Captions, before: pl.Expr, many: 
         style=pl.col(style) if named else pl.lit(group.style),
     )
     if many:
-        table = table.filter(pl.col("text").list.len() > 0).explode("text", "place")
+        table = table.explode("text", "place", empty_as_null=False)
     return table.with_columns(
         pl.col("text").fill_null(""),
         model=pl.lit(group.model, dtype=pl.String),

@@ -41,9 +41,9 @@ def parse_shard(path: str) -> ShardName | None:
     return name if name.number < name.count else None
 
 
-def shard_files(folder: Path, tier: str = "*") -> list[Path]:
-    """Every finished Parquet file of a build folder's `data`, in the order of their paths."""
-    return sorted(p for p in folder.glob(f"data/{tier}/**/*.parquet") if not p.name.startswith("."))
+def shard_files(folder: Path, tier: str = "") -> list[Path]:
+    """Every finished Parquet file of a build folder's `data`, or of one tier, in the order of their paths."""
+    return sorted(p for p in (folder / "data" / tier).rglob("*.parquet") if not p.name.startswith("."))
 
 
 def inside(folder: Path, path: Path) -> str:

@@ -14,7 +14,7 @@ from captionstew.digest import file_sha256
 from captionstew.schema import AUDIO, schema
 from captionstew.shards.atomic import replacing
 from captionstew.shards.columns import read_columns
-from captionstew.shards.sink import Sink
+from captionstew.shards.hashed import HashedFile
 
 ROWS_PER_GROUP = 100  # benchmarks/shard_layout.md
 AUDIO_LEAF = "audio.bytes"
@@ -46,15 +46,14 @@ def write_shard(path: Path, tables: Iterable[pa.Table], schema_key: str = "clip.
     BuildError if the disk is full or the folder closed.
     """
     contract, tally = schema(schema_key).arrow(), _Tally(path.name, _required(schema_key))
-    with replacing(path) as temporary, Sink(temporary, path) as sink:
-        with pq.ParquetWriter(sink, contract, **parquet_settings(contract)) as writer:
+    with replacing(path) as temporary, HashedFile(temporary, path) as file:
+        with pq.ParquetWriter(file, contract, **parquet_settings(contract)) as writer:
             for group in tally.checked(_groups(tables, contract)):
                 writer.write_table(group, row_group_size=ROWS_PER_GROUP)
-                sink.check()
+                file.check()
         if not tally.rows:
             raise AssertionError(f"{path.name}: a shard needs a row")
-        size, sha256 = sink.finish()
-    return Written(path, tally.rows, tally.captions, math.fsum(tally.seconds), size, sha256)
+    return Written(path, tally.rows, tally.captions, math.fsum(tally.seconds), file.size, file.sha256())
 
 
 def written(path: Path, sha256: str = "") -> Written:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from captionstew.corpora.facts import Corpus
-from captionstew.corpora.find import shelf
+from captionstew.corpora.find import Shelf, shelf
 from captionstew.corpora.ids import safe_id
 from captionstew.corpora.read import Annotations, read
 from captionstew.digest import digest
@@ -18,19 +18,14 @@ RANK_BITS = 40  # of a rank: the row; above them the corpus' place in the recipe
 class Read(TableStage):
     """Annotation rows of all corpora, numbered in the recipe's order.
 
-    Drops rows whose id is unsafe (`id`), and captions without text (`empty`).
+    Drops rows whose id is unsafe (`id`), captions without text (`empty`), and rows that had no other (`no-caption`).
     """
 
     splits: tuple[str, ...] = ()  # train, val, test; empty means all
 
     def upstream(self, context: Context) -> str:
         """Facts and annotation files of each corpus."""
-        parts = []
-        for corpus in context.corpora:
-            found = shelf(corpus, context.places.get(corpus.name, ()), self.splits or None).files
-            states = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for file in found for p in file.paths]
-            parts.append((corpus.name, corpus.fingerprint(), states))
-        return digest(parts)
+        return digest([(c.name, c.fingerprint(), _state(self._shelf(c, context))) for c in context.corpora])
 
     def __call__(self, tables: Tables, context: Context) -> Out:
         """All rows; what came in is what the annotation files hold."""
@@ -41,14 +36,31 @@ class Read(TableStage):
             clips.append(found.clips.with_columns(rank).drop("row"))
             captions.append(found.captions.with_columns(rank).drop("row", "clip_id"))
         every, words = pl.concat(clips), pl.concat(captions).with_columns(pl.col("text").str.strip_chars())
-        safe, filled = safe_id(pl.col("clip_id")), pl.col("text").str.len_bytes() > 0
-        empty = words.filter(~filled).select("rank", clip_id=pl.lit(""), corpus="source")
+        filled = pl.col("text").str.len_bytes() > 0
+        empty = words.filter(~filled)
+        bare = empty.select("rank").join(words.filter(filled), on="rank", how="anti").unique()
+        safe, told = every.filter(safe_id(pl.col("clip_id"))), bare.collect(engine="streaming").lazy()
+        drops = [
+            dropped(every.filter(~safe_id(pl.col("clip_id"))), "id"),
+            dropped(safe.join(told, on="rank", how="semi"), "no-caption"),
+        ]
         return Out(
-            Tables(every.filter(safe), words.filter(filled)),
-            dropped(every.filter(~safe), "id"),
-            dropped(empty, "empty"),
+            Tables(safe.join(told, on="rank", how="anti"), words.filter(filled)),
+            pl.concat(drops),
+            dropped(empty.select("rank", clip_id=pl.lit(""), corpus="source"), "empty"),
             received=Tables(every, words),
         )
 
+    def _shelf(self, corpus: Corpus, context: Context) -> Shelf:
+        return shelf(corpus, context.places.get(corpus.name, ()), self.splits or None)
+
     def _annotations(self, corpus: Corpus, context: Context) -> Annotations:
         return read(corpus, context.places.get(corpus.name, ()), self.splits or None)
+
+
+def _state(shelved: Shelf) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of the annotation files; of every file in the folders where those stand for them."""
+    paths = [path for found in shelved.files for path in found.paths]
+    if any(not found.paths and not found.file.state for found in shelved.annotations()):
+        paths += [path for place in shelved.places for path in sorted(place.rglob("*")) if path.is_file()]
+    return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in paths]

@@ -16,6 +16,7 @@ from captionstew.corpora.find import Found, Shelf
 from captionstew.corpora.readers import csv, jsonl, parquet
 from captionstew.corpora.readers import json as json_reader
 from captionstew.corpora.walk import audio_files
+from captionstew.digest import digest
 from captionstew.errors import CorpusError
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def own(path: Path) -> tuple[Corpus, list[Path]]:
         hint = f"give a folder of audio, or a table: {' '.join(_READERS)}"
         raise CorpusError("this cannot be built from", cause=cause, where=str(path), hint=hint)
     base = corpus("folder")
-    file = File(path=names, read=Reading(reader="folder"), optional=not names)
+    state = "" if names else _state(place)
+    file = File(path=names, read=Reading(reader="folder"), optional=not names, state=state)
     found = Found(file, tuple(place / name for name in names))
     shelf = Shelf(base, (place,), (found,), ())
     try:
@@ -70,6 +72,14 @@ def own(path: Path) -> tuple[Corpus, list[Path]]:
     if facts.source is not None:
         _one_audio_per_id(table, str(path))
     return facts, [place]
+
+
+def _state(place: Path) -> str:
+    """A digest of the audio and its sidecars: names, sizes and times."""
+    files = [place / name for name in audio_files(place)]
+    beside = (path.with_suffix(suffix) for path in files for suffix in (".txt", ".json"))
+    stats = [(path, path.stat()) for path in (*files, *beside) if path.is_file()]
+    return digest(*((path.relative_to(place).as_posix(), at.st_size, at.st_mtime_ns) for path, at in stats))
 
 
 def rows(found: Found, shelf: Shelf) -> pl.LazyFrame:

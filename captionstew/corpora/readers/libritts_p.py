@@ -13,9 +13,8 @@ from captionstew.corpora.walk import audio_files
 if TYPE_CHECKING:
     from captionstew.corpora.find import Shelf
 
-# excluded_spk_list.txt: voices of both sexes under one number; unannotated_spk_list.txt: no usable audio.
+# excluded_spk_list.txt: voices of both sexes under one number. Who is not annotated is in no list of prompts.
 EXCLUDED = ("2074", "4455", "6032", "3546", "2262", "8097", "1734", "3793", "8295")
-UNANNOTATED = ("157", "2764", "4071")
 _STEM = re.compile(r"(?:[a-z]+-)?((\d+)_(\d+)_\d+_\d+|(\d+)-(\d+)-\d+)")  # LibriTTS, LibriSpeech
 _SUBSET = re.compile(r"(?:dev|test|train)-(?:clean|other)(?:-\d+)?")
 
@@ -30,7 +29,7 @@ def rows(found: Found, shelf: "Shelf") -> pl.LazyFrame:
     speaker, chapter = (pl.col("item_name").str.extract(r"^([0-9]+)[_-]([0-9]+)", at) for at in (1, 2))
     numbers = pl.col("item_name").str.extract_all("[0-9]+").list.eval(pl.element().cast(pl.UInt64)).list.sum()
     table = utterances.with_columns(speaker=speaker, chapter=pl.format("libritts:{}_{}", speaker, chapter))
-    table = table.filter(~pl.col("speaker").is_in([*EXCLUDED, *UNANNOTATED]))
+    table = table.filter(~pl.col("speaker").is_in(EXCLUDED))
     prompts = pl.concat([_prompts(one, shelf) for one in shelf.files if one.file.name.startswith("speakers")])
     by_speaker = prompts.group_by("speaker", maintain_order=True).agg(pl.col("speaker_prompts"))
     styles = next(_prompts(one, shelf) for one in shelf.files if one.file.name == "styles")

@@ -16,16 +16,19 @@ def finish(folder: Path, corpus: str) -> None:
     """The sub-folder of that corpus is there and complete."""
     if corpus not in CORPORA:
         raise CorpusError(f"the sampler has no corpus `{corpus}`", hint=f"one of: {', '.join(CORPORA)}")
-    target, partial = folder / corpus, folder / f".{corpus}.part"
+    target, partial, outdated = folder / corpus, folder / f".{corpus}.part", folder / f".{corpus}.old"
     if _is_finished(target):
         return
     with disk_errors(target):
-        shutil.rmtree(partial, ignore_errors=True)  # what an interrupted call left
+        for left_over in (partial, outdated):  # by an interrupted call
+            shutil.rmtree(left_over, ignore_errors=True)
         partial.mkdir(parents=True)
         write(corpus, partial)
         (partial / MARKER).write_text(_NOTE.format(VERSION), encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
+        if target.exists():  # moved before it is deleted: half of it would pass for somebody's folder
+            os.replace(target, outdated)
         os.replace(partial, target)
+        shutil.rmtree(outdated, ignore_errors=True)
 
 
 def _is_finished(target: Path) -> bool:

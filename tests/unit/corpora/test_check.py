@@ -88,6 +88,15 @@ def test_crlf_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     assert found.captions.collect()["text"].to_list() == ["A dog barks"]
 
 
+def test_a_byte_order_mark_does_not_hide_a_broken_number(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("\ufeffstart,audio\n1,a.wav\nsoon,b.wav\n", encoding="utf-8")
+    with pytest.raises(CorpusError) as error:
+        read(*own(path))
+    assert "line 3" in error.value.where
+    assert error.value.cause == "start is 'soon', not a number"
+
+
 def test_a_missing_column_is_guessed(tmp_path: Path) -> None:
     error = broken("audiocap_id,youtube_ids,start_time,caption\n" + GOOD, tmp_path)
     assert error.message == "audiocaps: there is no column `youtube_id`"

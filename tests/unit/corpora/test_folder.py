@@ -143,6 +143,14 @@ def test_sidecars_give_captions_and_columns(tmp_path: Path) -> None:
     assert (second["clip_id"], second["domain"], second["tags"]) == ("folder:b.wav@3", "music", ["x"])
 
 
+def test_the_fingerprint_of_a_folder_follows_its_sidecars(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    before = own(tmp_path)[0].fingerprint()
+    assert own(tmp_path)[0].fingerprint() == before
+    (tmp_path / "a.txt").write_text("A dog")
+    assert own(tmp_path)[0].fingerprint() != before
+
+
 def test_a_broken_sidecar_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
     (tmp_path / "a.json").write_text("{")

@@ -49,6 +49,14 @@ def test_splits_without_a_file_are_listed_not_hidden(tmp_path: Path) -> None:
     assert found.clips.collect()["split"].to_list() == ["val"]
 
 
+def test_a_file_without_a_split_is_needed_even_beside_others(tmp_path: Path) -> None:
+    facts = corpus("audiocaps")
+    put(tmp_path / "train.csv", HEADER + "1,abcdefghijk,30,A dog barks\n")
+    files = (facts.files[0], replace(facts.files[1], split="", path=("more.csv",)))
+    with pytest.raises(CorpusError, match=r"more\.csv"):
+        read(replace(facts, files=files), [tmp_path])
+
+
 def test_a_wanted_split_without_its_file_is_an_error(tmp_path: Path) -> None:
     put(tmp_path / "dataset" / "val.csv", HEADER + "1,abcdefghijk,30,A dog barks\n")
     with pytest.raises(CorpusError, match=r"test\.csv"):

@@ -36,9 +36,10 @@ def test_a_name_that_could_not_be_read_back_is_refused() -> None:
 
 def test_only_finished_parquet_of_the_tier_is_listed(tmp_path: Path) -> None:
     audio, captions = ["data/audio/a/x.parquet", "data/audio/b/x.parquet"], ["data/captions/a/x.parquet"]
+    stray = ["data/stray.parquet"]
     others = ["data/audio/a/.x.parquet", "data/audio/a/x.json", "work/y.parquet"]
-    for name in (*others, *captions, *audio[::-1]):
+    for name in (*others, *stray, *captions, *audio[::-1]):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert [inside(tmp_path, path) for path in shard_files(tmp_path, "audio")] == audio
-    assert [inside(tmp_path, path) for path in shard_files(tmp_path)] == audio + captions
+    assert [inside(tmp_path, path) for path in shard_files(tmp_path)] == audio + captions + stray

@@ -107,7 +107,7 @@ def test_a_file_that_is_none_is_said(tmp_path: Path) -> None:
 def test_any_changed_byte_gives_addresses_inside_the_file_or_a_clear_error(
     tmp_path: Path, version: str, dictionary: bool
 ) -> None:
-    """Every ninth byte of the pages, footer untouched, made another: no crash, no hang, no wild address."""
+    """Every seventeenth byte of the pages, footer untouched, made another: no crash, no hang, no wild address."""
     path, values = tmp_path / "a.parquet", _values(0.2, 50)
     table = pa.table({"audio": pa.array([*values, *values], pa.binary())})
     pq.write_table(table, path, compression="none", use_dictionary=dictionary, data_page_version=version,
@@ -115,7 +115,7 @@ def test_any_changed_byte_gives_addresses_inside_the_file_or_a_clear_error(
     good = path.read_bytes()
     chunk = pq.read_metadata(path).row_group(0).column(0)
     refused = 0
-    for at in range(4, 4 + chunk.total_compressed_size, 9):
+    for at in range(4, 4 + chunk.total_compressed_size, 17):
         damaged = bytearray(good)
         damaged[at] ^= (0xFF, 0x80, 0x01)[at % 3]
         path.write_bytes(damaged)
@@ -126,7 +126,7 @@ def test_any_changed_byte_gives_addresses_inside_the_file_or_a_clear_error(
         else:
             assert len(spans) == 100
             assert int((spans[:, 0] + spans[:, 1]).max()) < len(good)
-    assert refused > 20
+    assert refused > 10
 
 
 def test_a_length_that_leaves_bytes_over_is_damage(tmp_path: Path) -> None:

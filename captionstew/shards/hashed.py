@@ -7,7 +7,7 @@ from types import TracebackType
 from captionstew.shards.atomic import disk_errors
 
 
-class Sink:
+class HashedFile:
     """A new file at `temporary`, named `path` in errors.
 
     With chunking on, pyarrow 26 aborts the process when a write fails (a failed check in column_writer.cc), so
@@ -23,7 +23,7 @@ class Sink:
         with disk_errors(path):
             self._file = temporary.open("wb")
 
-    def __enter__(self) -> "Sink":
+    def __enter__(self) -> "HashedFile":
         return self
 
     def __exit__(
@@ -57,6 +57,6 @@ class Sink:
             with disk_errors(self.path):
                 raise self._fault
 
-    def finish(self) -> tuple[int, str]:
-        """Size and SHA-256 of all that was written."""
-        return self.size, self._hash.hexdigest()
+    def sha256(self) -> str:
+        """SHA-256 (hex) of all that was written."""
+        return self._hash.hexdigest()
