@@ -14,6 +14,7 @@ from captionstew.audio.wav import wav_frames
 
 Samples = npt.NDArray[np.float32]
 Pcm = npt.NDArray[np.int16]
+LOSSLESS = frozenset({"flac"})  # codecs of shards whose samples come back as they were
 Audio = bytes | str  # a file's content, or its path
 
 _CONTAINERS = {"WAV": "wav", "WAVEX": "wav", "RF64": "wav", "W64": "wav", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3",
