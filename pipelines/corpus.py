@@ -1,6 +1,7 @@
 """One corpus by its name, every split: `captionstew build clotho`. The command fills in the name.
 
-Nothing is excluded for being evaluation data: val and test come out as val and test.
+Nothing is excluded for being evaluation data: val and test come out as val and test, and clips that only sound alike
+(two takes of one recording in ESC-50) stay.
 """
 
 from captionstew.pipeline.pipeline import Pipeline
@@ -31,7 +32,7 @@ corpus = Pipeline(
         Measure(),
         Encode(codec="flac"),
         Quality(),
-        Dedupe(),
+        Dedupe(near=False),
         Clean(),
         Shard(megabytes=500),
     ),

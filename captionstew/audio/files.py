@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from captionstew.errors import CorpusError
+
 SUFFIXES = (
     ".wav",
     ".flac",
@@ -36,7 +38,8 @@ def audio_files(roots: Sequence[Path]) -> pl.DataFrame:
     """Every audio file under `roots` (columns `FILES`), sorted; `path` is relative to its root, offset -1 a whole file.
 
     Folders that are linked in are followed once. A member of an uncompressed .tar is a file too: `path` is the tar,
-    `name` the member's own path; one whose name climbs out of its folder is left out.
+    `name` the member's own path. Left out are hidden files and folders, names that are not UTF-8, and members whose
+    name climbs out of its folder. A tar that cannot be read is a CorpusError.
     """
     rows: list[tuple[int, str, str, int, int, int]] = []
     for number, root in enumerate(roots):
@@ -50,9 +53,14 @@ def audio_files(roots: Sequence[Path]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=FILES, orient="row").sort("root", "name", "path")
 
 
+def bare(path: pl.Expr) -> pl.Expr:
+    """A path without an audio suffix; other dots stay (`20090412.fountain`)."""
+    return path.str.replace(_SUFFIX_PATTERN, "")
+
+
 def stem(path: pl.Expr) -> pl.Expr:
-    """The last part of a path without an audio suffix; other dots stay (`20090412.fountain`)."""
-    return path.str.split("/").list.last().str.replace(_SUFFIX_PATTERN, "")
+    """The last part of a path without an audio suffix."""
+    return bare(path.str.split("/").list.last())
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -63,17 +71,26 @@ def _walk(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((state.st_dev, state.st_ino))
-        folders.sort()
+        folders[:] = sorted(name for name in folders if _usable(name))
         for name in sorted(files):
-            if name.lower().endswith((*SUFFIXES, ".tar")) and not name.startswith("."):
-                path = Path(folder, name)
-                if path.is_file():
-                    yield path
+            path = Path(folder, name)
+            if name.lower().endswith((*SUFFIXES, ".tar")) and _usable(name) and path.is_file():
+                yield path
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, int]]:
-    with tarfile.open(path, "r:") as archive:
-        for member in archive:
-            name = PurePosixPath(member.name)
-            if member.isfile() and ".." not in name.parts and name.suffix.lower() in SUFFIXES:
-                yield name.as_posix(), member.offset_data, member.size
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for member in archive:
+                name = PurePosixPath(member.name)
+                whole = member.isfile() and not member.issparse()
+                if whole and name.suffix.lower() in SUFFIXES and all(_usable(part) for part in name.parts):
+                    yield name.as_posix(), member.offset_data, member.size
+    except tarfile.TarError as error:
+        hint = "fetch it again, or unpack it: it must be whole and not compressed"
+        raise CorpusError(f"{path.name} is no tar", cause=str(error), where=str(path), hint=hint) from error
+
+
+def _usable(name: str) -> bool:
+    """Whether a file or folder of this name counts: not hidden, and text."""
+    return not name.startswith(".") and not any("\udc80" <= character <= "\udcff" for character in name)

@@ -9,10 +9,9 @@ from captionstew.cli.figures import hours, plural, reasons, size, span
 from captionstew.cli.order import order
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import Step, Watcher, watcher
-from captionstew.cli.resume import remember, shown, words
+from captionstew.cli.resume import remembering, shown, words
 from captionstew.errors import StewError
 from captionstew.pipeline.build import Build
-from captionstew.pipeline.progress import Event
 from captionstew.pipeline.request import Request, Summary
 
 
@@ -24,21 +23,12 @@ def run(arguments: Arguments, console: Console) -> int:
     )
     console.tell()
     seen = watcher(console)
-    begun = False
-
-    def watch(event: Event) -> None:
-        nonlocal begun
-        if not begun:  # only now is the folder ours
-            remember(arguments, request)
-            begun = True
-        seen(event)
-
     try:
         with seen:
-            summary = Build(request, watch).run()
+            summary = Build(request, remembering(seen, arguments, request, anew=True)).run()
     except (KeyboardInterrupt, SystemExit) as end:  # Ray turns a polite kill into an exit
         _interrupted(seen, arguments, console)
-        raise KeyboardInterrupt from end
+        raise KeyboardInterrupt(seen.saved) from end
     except StewError as error:
         raise _with_losses(error, seen.steps) from error
     _result(request, summary, console)
@@ -47,14 +37,14 @@ def run(arguments: Arguments, console: Console) -> int:
 
 def _interrupted(seen: Watcher, arguments: Arguments, console: Console) -> None:
     console.tell()
-    console.tell(f"stopped; {seen.saved} and saved. To continue:")
+    console.tell(f"stopped; {seen.saved}. To continue:")
     console.tell(f"  {shown(words('build', arguments))}")
 
 
 def _with_losses(error: StewError, steps: Mapping[str, Step]) -> StewError:
     """An error that comes after clips were dropped says where they went."""
     lost = [f"{step.name}: {reasons(step.drops)}" for step in steps.values() if step.drops]
-    cause = "\n".join([error.cause] * bool(error.cause) + ["dropped so far:", *lost]) if lost else error.cause
+    cause = error.cause or "\n".join(["dropped so far:", *lost] if lost else [])
     return type(error)(error.message, cause=cause, where=error.where, hint=error.hint)
 
 

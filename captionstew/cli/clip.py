@@ -24,8 +24,8 @@ def show(clips: Clips, clip_id: str, console: Console) -> None:
     row: dict[str, Any] = clips.row(_find(clips, clip_id)).to_pylist()[0]
     audio = row.pop("audio")
     row["fingerprint"] = row["fingerprint"].hex()
-    console.data(row | {"audio": {"path": audio["path"], "bytes": len(audio["bytes"])}})
     pcm, _ = decode_pcm(audio["bytes"], row["codec"])
+    console.data(row | {"audio": {"path": audio["path"], "bytes": len(audio["bytes"])}})
     console.wrapped(DOT.join([row["clip_id"], row["corpus"], row["split"], row["domain"]]))
     console.say()
     console.say(f"  {wave(pcm)}")
@@ -65,7 +65,6 @@ def _fields(row: dict[str, Any]) -> dict[str, str]:
         f"dc {round(row['dc_offset'], 4) + 0.0:g}",
         f"bandwidth {row['bandwidth']:,.0f} Hz",
     ]
-    span = f"   {row['start']:g} to {'?' if row['end'] is None else format(row['end'], 'g')} s"
     return {
         "events": ", ".join(f"{event['label']} {event['score']:.2f}" for event in row["events"]),
         "tags": ", ".join(row["tags"]),
@@ -74,10 +73,16 @@ def _fields(row: dict[str, Any]) -> dict[str, str]:
         "measures": DOT.join(filter(None, measures)),
         "license": license_name(row["license"]),
         "attribution": row["attribution"] or "",
-        "source": row["source_id"] + (span if row["start"] is not None else ""),
+        "source": row["source_id"] + _span(row["start"], row["end"]),
         "page": row["source_url"] or "",
         "sha256": row["audio_sha256"],
     }
+
+
+def _span(start: float | None, end: float | None) -> str:
+    if start is None:
+        return ""
+    return f"   from {start:g} s on" if end is None else f"   {start:g} to {end:g} s"
 
 
 def _find(clips: Clips, clip_id: str) -> int:

@@ -10,20 +10,20 @@ GROUPS = ("Look", "Make", "Check")
 def overview(version: str) -> str:
     """All commands on one screen."""
     lines = [
-        "captionstew <command>        open audio-caption corpora into Parquet shards that load anywhere",
+        "captionstew <command>     open audio-caption corpora into Parquet shards",
         "",
     ]
     for group in GROUPS:
         lines.append(f"  {group}")
         lines += [
-            f"    {c.name:9} {c.overview:47}  {c.example}".rstrip() for c in COMMANDS if c.group == group
+            f"    {c.name:9} {c.overview:41} {c.example}".rstrip() for c in COMMANDS if c.group == group
         ]
         lines.append("")
     lines += [
-        "Start here: captionstew build sampler      240 sounds made on this machine, no network needed",
-        "Each command: --help (with examples), --json, --quiet",
-        "Exit codes: 0 done, 1 you can fix it, 2 usage, 3 incomplete: run it again, 4 not valid,",
-        f"            130 interrupted: the work is saved                         captionstew {version}",
+        "Start here: captionstew build sampler     240 sounds, made without a network",
+        "Every command has --help (with examples), --json and --quiet",
+        "Exit codes: 0 done, 1 you can fix it, 2 usage, 3 incomplete: run it again,",
+        f"            4 not valid, 130 interrupted: work is saved    captionstew {version}",
     ]
     return "\n".join(lines)
 
@@ -99,7 +99,7 @@ def _folder(parser: ArgumentParser) -> None:
 
 def _inspect(parser: ArgumentParser) -> None:
     _folder(parser)
-    parser.add_argument("--clip", metavar="ID", help="one clip in full")
+    parser.add_argument("--clip", metavar="ID", help="one clip")
     parser.add_argument("--schema", action="store_true", help="the columns and what they mean")
     parser.add_argument(
         "--limit", metavar="N", type=_number, default=10, help="rows to show, evenly spread (10)"
@@ -118,53 +118,53 @@ def _validate(parser: ArgumentParser) -> None:
 COMMANDS = (
     Command(
         "doctor", "Look", "What this machine can do, and the exact fix for what it cannot.",
-        "what this machine can do, and the fix for the rest", "", _none,
+        "what this machine can do, and cannot", "", _none,
         (("doctor", "one line per ability"), ("doctor --json", "for a script"),
          ("doctor && captionstew build sampler", "build if nothing is missing")),
     ),
     Command(
-        "corpora", "Look", "The open corpora we know: size, licence, what may be published, how to get the audio.",
-        "the open corpora we know: size, licence, access", "corpora clotho", _corpora,
-        (("corpora", "a table of all"), ("corpora clotho", "files, licences, traps, citation of one"),
+        "corpora", "Look", "The open corpora we know: size, license, what may be published, how to get the audio.",
+        "open corpora: size, license, access", "corpora clotho", _corpora,
+        (("corpora", "a table of all"), ("corpora clotho", "files, licenses, traps, citation of one"),
          ("corpora clotho --json", "every fact, for a script")),
     ),
     Command(
         "recipes", "Look", "Lists of stages that make a data set: list, look at, copy and change.",
-        "what can be built: list, show, copy", "recipes copy stew mine.py", _recipes,
+        "what can be built: list, show, copy", "recipes show paper", _recipes,
         (("recipes", "all of them"), ("recipes show paper", "one in full: a page of Python"),
          ("recipes copy stew mine.py", "a copy to change, then build")),
     ),
     Command(
         "inspect", "Look", "What a build holds: rows, columns, or one clip in full.",
         "rows, columns, one clip", "inspect build/sampler", _inspect,
-        (("inspect build/sampler", "ten rows, evenly spread"), ("inspect build/sampler --schema", "every column"),
-         ("inspect build/sampler --clip yt:Ab3_dE-fGh1@40", "one clip in full")),
+        (("inspect build/sampler", "ten rows"), ("inspect build/sampler --schema", "columns"),
+         ("inspect build/sampler --clip sampler:stew-000009@60", "one clip")),
     ),
     Command(
         "plan", "Make", "What a build would do, skip and cost. Reads annotations and lists files; opens no audio.",
         "what a build would do, skip and cost", "plan paper --audio ...", _order,
-        (("plan sampler", "stages, clips, bytes, time"),
+        (("plan sampler", "time, bytes"),
          ("plan paper --only clotho --audio clotho=~/clotho", "a part of it"),
          ("plan folder --from ~/sounds --set codec=opus", "another codec")),
     ),
     Command(
         "build", "Make", "Build shards from a recipe. Stop it any time: the same command continues.",
         "do it; run again to resume", "build sampler", _build,
-        (("build sampler", "the built-in sounds, no network"),
+        (("build sampler", "no network"),
          ("build folder --from ~/pairs.csv --out build/mine", "your own data"),
          ("build clotho --audio clotho=~/clotho --limit 100", "one corpus")),
     ),
     Command(
         "status", "Make", "Where a build is: done, left, dropped. Works while it runs and after it was stopped.",
         "where a build is: done, left, dropped", "status build/sampler", _folder,
-        (("status build/sampler", "stage by stage"), ("status build/paper --json", "for a script; exit 3: not done"),
-         ("watch captionstew status build/paper", "look again every two seconds")),
+        (("status build/sampler", "stage by stage"), ("status build/paper --json", "for a script"),
+         ("watch captionstew status build/paper", "again and again")),
     ),
     Command(
         "validate", "Check", "Every promise of a build, checked against the files themselves; exit 4 if one is broken.",
         "every promise, checked against the files", "validate build/sampler", _validate,
-        (("validate build/sampler", "read and decode everything"),
-         ("validate build/paper --sample 2000", "decode 2,000 clips only"),
+        (("validate build/sampler", "decode everything"),
+         ("validate build/paper --sample 2000", "decode a part"),
          ("validate build/paper --audio clotho=~/clotho", "look for test clips")),
     ),
 )  # fmt: skip

@@ -64,7 +64,7 @@ class Console:
         """A line that begins with a tick, a cross or a mark to look at."""
         self.say(f"{self.paint(sign, _MARKS[sign], sys.stdout)} {text}")
 
-    def fault(self, error: StewError) -> None:
+    def fault(self, error: StewError, code: int) -> None:
         """An error in its parts, each on a line of its own."""
         stream = sys.stderr
         print(f"{self.paint('error:', 'red', stream)} {visible(error.message)}", file=stream)
@@ -75,7 +75,7 @@ class Console:
             print(f"  hint: {visible(line)}", file=stream)
         if self.json:
             parts = {"error": error.message, "cause": error.cause, "where": error.where, "hint": error.hint}
-            self.data({**parts, "exit": error.exit_code})
+            self.data({**parts, "exit": code})
 
     @property
     def width(self) -> int | None:

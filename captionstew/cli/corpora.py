@@ -10,16 +10,16 @@ from captionstew.corpora.facts import Corpus, File, corpora, corpus
 from captionstew.corpora.license import audio_licenses, family
 
 PUBLISH = {
-    "audio": "audio + captions",
-    "audio-where-allowed": "audio if allowed",
+    "audio": "audio",
+    "audio-where-allowed": "part audio",
     "captions": "captions",
     "nothing": "nothing",
 }
 ACCESS = {
     "direct": "download",
-    "form": "after a form",
-    "youtube": "from YouTube",
-    "gated": "after an agreement",
+    "form": "form",
+    "youtube": "YouTube",
+    "gated": "agreement",
     "generated": "made here",
 }
 _COLUMNS = (
@@ -28,10 +28,10 @@ _COLUMNS = (
     Column("clips", right=True),
     Column("captions", right=True, spare=1),
     Column("hours", right=True),
-    Column("license of captions", spare=4),
-    Column("of audio", spare=3),
+    Column("text license", spare=4),
+    Column("audio license", spare=3),
     Column("to publish"),
-    Column("audio comes"),
+    Column("audio by"),
 )
 
 
@@ -113,8 +113,7 @@ def _fields(facts: Corpus, console: Console) -> None:
         "to publish": f"{PUBLISH[terms.publish]}; {_because(facts)}",
         "evaluation": ", ".join(facts.splits.evaluation) or "no split is",
         "file names": "  ".join(facts.audio.names),
-        "overlaps": ", ".join(facts.overlap.corpora)
-        + (f": {facts.overlap.size}" if facts.overlap.size else ""),
+        "overlaps": ": ".join(filter(None, [", ".join(facts.overlap.corpora), facts.overlap.size])),
     }
     for name, text in fields.items():
         if text:

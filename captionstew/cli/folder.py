@@ -25,9 +25,7 @@ class BuildFolder:
     @property
     def recipe(self) -> dict[str, Any]:
         """The recipe as it was run last; empty where only shards were published."""
-        path = self.path / "recipe.json"
-        recipe: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-        return recipe
+        return frozen_recipe(self.path)
 
     @property
     def manifest(self) -> Manifest | None:
@@ -60,6 +58,21 @@ class BuildFolder:
             return True
         later = ledger.path.stat().st_mtime_ns > (self.path / MANIFEST).stat().st_mtime_ns
         return not later or _agree(ledger, manifest)
+
+
+def frozen_recipe(folder: Path) -> dict[str, Any]:
+    """`recipe.json` of a build; empty where there is none."""
+    path = folder / "recipe.json"
+    if not path.is_file():
+        return {}
+    try:
+        recipe = json.loads(path.read_bytes())
+        if isinstance(recipe, dict):
+            return recipe
+        raise ValueError("it is no object")
+    except ValueError as error:
+        hint = "remove it: the next build writes it again"
+        raise BuildError("recipe.json is damaged", cause=str(error), where=str(path), hint=hint) from error
 
 
 def build_folder(name: str) -> BuildFolder:

@@ -35,6 +35,9 @@ def _lacks(
 ) -> tuple[str, CorpusError] | None:
     """The corpus and what is wrong, if a file is missing; with `every` no wanted split may lack its file."""
     here = places.get(facts.name, ())
+    if facts.made_by and not here:
+        hint = "build the recipe whole, which makes it"
+        return facts.name, CorpusError(f"{facts.name} is not made in this build", hint=hint)
     try:
         missing = shelf(facts, here, tuple(splits) or None).missing
     except CorpusError as error:

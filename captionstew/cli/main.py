@@ -5,6 +5,7 @@ its traceback), 130 interrupted.
 """
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -27,20 +28,17 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code and lets no exception out."""
     given = list(sys.argv[1:] if words is None else words)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without these letters is no reason to stop
     console = Console(json="--json" in given, quiet="--quiet" in given)
     try:
         with _terminable():
-            code = _run(given, console)
+            code = _answered(given, console)
         sys.stdout.flush()
         return code
-    except SystemExit as end:  # argparse after --help
-        return int(end.code or 0)
-    except StewError as error:
-        console.fault(error)
-        return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as end:
+        if not end.args:  # a build has said more
+            console.tell("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,8 +46,19 @@ def main(words: Sequence[str] | None = None) -> int:
     except Exception:
         traceback.print_exc()
         hint = "please report it with the lines above; the work that was finished is saved"
-        console.fault(StewError("this is a bug in captionstew", hint=hint))
+        console.fault(StewError("this is a bug in captionstew", hint=hint), BUG)
         return BUG
+
+
+def _answered(words: list[str], console: Console) -> int:
+    """The command's exit code; what the user can fix is told."""
+    try:
+        return _run(words, console)
+    except SystemExit as end:  # argparse after --help
+        return int(end.code or 0)
+    except StewError as error:
+        console.fault(error, error.exit_code)
+        return error.exit_code
 
 
 @contextmanager

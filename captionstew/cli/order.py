@@ -1,6 +1,5 @@
 """What the user orders: a recipe with its changes, its corpora, where they lie; checked before any work."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from captionstew.audio.encode import encode
+from captionstew.cli.folder import frozen_recipe
 from captionstew.cli.lacking import Places, check_annotations
 from captionstew.cli.machine import standing
 from captionstew.cli.parser import Arguments
@@ -116,14 +116,12 @@ def _check_out(out: Path, pipeline: Pipeline, *, fresh: bool) -> None:
         raise BuildError(f"{out} cannot be written", where=str(above), hint="choose another --out")
     if not out.is_dir():
         return
-    named = out / "recipe.json"
-    if named.is_file() and not fresh:
-        other = json.loads(named.read_bytes()).get("recipe")
-        if other != pipeline.name:
-            hint = "choose another --out, or replace it with --fresh"
-            raise BuildError(f"{out} holds a build of {other}, not of {pipeline.name}", hint=hint)
+    other = frozen_recipe(out).get("recipe") if not fresh else None
+    if other not in {None, pipeline.name}:
+        hint = "choose another --out, or replace it with --fresh"
+        raise BuildError(f"{out} holds a build of {other}, not of {pipeline.name}", hint=hint)
     strangers = [path.name for path in out.iterdir() if not path.name.startswith(".")]
-    if strangers and not named.exists() and "ledger.jsonl" not in strangers:
+    if strangers and not {"recipe.json", "ledger.jsonl"} & set(strangers):
         cause = f"it holds {', '.join(sorted(strangers)[:3])}"
         raise BuildError(f"{out} is not empty and no build", cause=cause, hint="choose another --out")
 

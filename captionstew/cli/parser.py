@@ -3,6 +3,7 @@
 import argparse
 import re
 import shutil
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -28,8 +29,8 @@ class Command:
     def parse(self, words: list[str]) -> Arguments:
         """The arguments of this command; UsageError with a hint if they make no sense."""
         parser = _Parser(
-            prog=f"captionstew {self.name}", description=self.about, allow_abbrev=False, add_help=False,
-            epilog=_examples(self.examples), formatter_class=_Help,
+            prog=f"captionstew {self.name}", description=textwrap.fill(self.about, _width()),
+            allow_abbrev=False, add_help=False, epilog=_examples(self.examples), formatter_class=_Help,
         )  # fmt: skip
         parser._positionals.title = "arguments"
         self.arguments(parser)
@@ -54,7 +55,11 @@ class _Parser(argparse.ArgumentParser):
 
 class _Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=min(100, shutil.get_terminal_size().columns))
+        super().__init__(prog, max_help_position=26, width=_width())
+
+
+def _width() -> int:
+    return min(100, shutil.get_terminal_size().columns)
 
 
 def _unknown(word: str, parser: argparse.ArgumentParser) -> UsageError:

@@ -10,14 +10,14 @@ from captionstew.cli.folder import BuildFolder
 from captionstew.cli.machine import cores, free_disk
 from captionstew.cli.order import order
 from captionstew.cli.parser import Arguments
-from captionstew.cli.progress import Step, Watcher, watcher
-from captionstew.cli.resume import shown, words
+from captionstew.cli.progress import Step, watcher
+from captionstew.cli.resume import remembering, shown, words
 from captionstew.cli.table import Column
 from captionstew.digest import digest
 from captionstew.errors import BuildError
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.folder import Folder
-from captionstew.pipeline.progress import Event
+from captionstew.pipeline.progress import Event, Watch
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Context
 from captionstew.pipeline.table import Files
@@ -54,7 +54,7 @@ def run(arguments: Arguments, console: Console) -> int:
     request = order(arguments)
     console.tell(f"{request.pipeline.name} \u2192 {request.out}: reading annotations, listing files")
     with watcher(console, passing=True) as seen:
-        _until_audio(request, seen)
+        _until_audio(request, remembering(seen, arguments, request, anew=False))
     request = _with_made(request)
     units = _units(request)
     ledger, label = Folder(request.out).ledger, audio_label(request.pipeline.audio)
@@ -64,13 +64,12 @@ def run(arguments: Arguments, console: Console) -> int:
     costs = need(codec_of(request.pipeline), request.out, found, shards=steps[-1].done == 0)
     _show(request, steps, found, costs, console)
     _check_disk(request, costs, found)
-    todo_line = shown(words("build", arguments))
     over = all(step.done == step.total for step in steps)
-    console.next(f"captionstew validate {request.out}" if over else todo_line)
+    console.next(f"captionstew validate {request.out}" if over else shown(words("build", arguments)))
     return 0
 
 
-def _until_audio(request: Request, seen: Watcher) -> None:
+def _until_audio(request: Request, seen: Watch) -> None:
     """Build up to the first look at audio: what that leaves, the build itself takes over."""
 
     def watch(event: Event) -> None:
@@ -137,7 +136,7 @@ def _as_built(request: Request) -> bool:
 
 def _show(
     request: Request, steps: Sequence[Planned], found: Sequence[Load], costs: Need, console: Console
-) -> None:  # fmt: skip
+) -> None:
     left, codec = [step for step in steps if step.done < step.total], codec_of(request.pipeline)
     free = free_disk(request.out)
     console.data({"recipe": request.pipeline.name, "out": str(request.out), "stages": [asdict(s) for s in steps],

@@ -100,12 +100,10 @@ class Watcher(AbstractContextManager["Watcher"]):
         if not self.steps:
             return "nothing was begun"
         step = list(self.steps.values())[-1]
+        if step.total == 1:
+            return f"what came before {step.name} is saved"
         done = f"{step.done:,} of {plural(step.total, 'piece')} of {step.name}"
-        return (
-            f"{done} {'is' if step.done == 1 else 'are'} done"
-            if step.total > 1
-            else f"stopped in {step.name}"
-        )
+        return f"{done} {'is' if step.done == 1 else 'are'} done and saved"
 
 
 class Lines(Watcher):
@@ -138,7 +136,7 @@ class Lines(Watcher):
 
     def _tell(self, step: Step) -> None:
         pieces = f"{step.done:,}/{step.total:,}"
-        clips = f"{count(step.clips)} clips" if step.clips else ""
+        clips = f"{count(step.clips)} clip{'s' * (step.clips > 1)}" if step.clips else ""
         text = f"  {step.name:15} {pieces:>9}  {clips:>14}  {span(step.wall):>7}  {step.tail or step.note}"
         self.console.tell(text.rstrip())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from captionstew.cli.parser import Arguments
+from captionstew.pipeline.progress import Event, Watch
 from captionstew.pipeline.request import Request
 from captionstew.shards.atomic import write_bytes
 
@@ -29,8 +30,24 @@ class Started:
         return shown([*self.words, *(["--out", str(self.folder.absolute())] if elsewhere else [])])
 
 
-def remember(arguments: Arguments, request: Request) -> None:
-    """Keep the command in the folder of its build."""
+def remembering(watch: Watch, arguments: Arguments, request: Request, *, anew: bool) -> Watch:
+    """Keep the command in the folder of its build, as soon as the folder is ours: at the first event.
+
+    Without `anew` a command that is kept there already stays.
+    """
+    kept = not anew and (request.out / _FILE).is_file()
+
+    def watching(event: Event) -> None:
+        nonlocal kept
+        if not kept:
+            _remember(arguments, request)
+            kept = True
+        watch(event)
+
+    return watching
+
+
+def _remember(arguments: Arguments, request: Request) -> None:
     facts = {
         "command": words("build", arguments),
         "home": str(Path.cwd()),

@@ -119,13 +119,13 @@ def _require(rows: Native) -> None:
 
 def clips(rows: Native) -> pl.LazyFrame:
     """Every native row as a clip row, its caption texts in `texts 0`, `texts 1`... by group of the facts."""
-    key, source = _identity(rows)
+    keyed, source = _keyed(rows)
     licensed, attribution = _license(rows)
     events = columns.labels(rows.corpus.events, rows.schema)
     duration = ids.number(rows.value(rows.columns.duration))
     whole = pl.lit(rows.corpus.audio.whole) & (source.start.is_not_null() | source.end.is_not_null())
-    return rows.frame.select(
-        clip_id=ids.clip_id(key.source, key.start),
+    return keyed.select(
+        clip_id=ids.clip_id(pl.col("own key"), pl.col("own start")),
         source_id=source.source,
         corpus=pl.lit(rows.corpus.name),
         split=_split(rows),
@@ -146,6 +146,19 @@ def clips(rows: Native) -> pl.LazyFrame:
         source_url=_url(rows, source.source),
         **_texts(rows),
     )  # fmt: skip
+
+
+def _keyed(rows: Native) -> tuple[pl.LazyFrame, ids.Key]:
+    """The rows with their keys worked out once, as columns: polars would parse an id anew for every use of it."""
+    own, source = _identity(rows)
+    given = {"own key": own.source, "own start": own.start}
+    if source is not own:
+        given |= {"source key": source.source, "source start": source.start, "source end": source.end}
+        key = ids.Key(*(pl.col(f"source {part}") for part in ("key", "start", "end")))
+    else:
+        given |= {"own end": own.end}
+        key = ids.Key(*(pl.col(f"own {part}") for part in ("key", "start", "end")))
+    return rows.frame.with_columns(**given), key
 
 
 def _identity(rows: Native) -> tuple[ids.Key, ids.Key]:

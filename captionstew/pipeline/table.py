@@ -67,8 +67,8 @@ def write(out: Out, name: str, given: Tables, files: Files) -> None:
     )
     partial = [path.with_name(f".{path.name}.part") for path in files.all[:4]]
     with polars_errors(files.all[0]):
-        sinks = [frame.sink_parquet(path, lazy=True) for frame, path in zip(frames, partial, strict=True)]
-        pl.collect_all(sinks, engine="streaming")
+        for frame, path in zip(frames, partial, strict=True):  # one by one: shared scans would be buffered
+            frame.sink_parquet(path, compression="lz4")
         for path, final in zip(partial, files.all, strict=False):
             path.replace(final)
     tables = files.tables

@@ -27,9 +27,15 @@ def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
 @contextmanager
 def readable(path: Path) -> Iterator[pq.ParquetFile]:
     """The open file; what Arrow finds wrong with it inside the block becomes a StewError."""
+    with reading(path), pq.ParquetFile(path) as file:
+        yield file
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What Arrow and the disk find wrong with a file inside the block becomes a StewError."""
     try:
-        with pq.ParquetFile(path) as file:
-            yield file
+        yield
     except (pa.ArrowException, OSError) as error:
         raise damaged(path, error) from error
 

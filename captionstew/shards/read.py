@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from captionstew.errors import StewError
-from captionstew.shards.columns import damaged, readable
+from captionstew.shards.columns import damaged, readable, reading
 from captionstew.shards.sidecar import open_sidecar
 
 Numbers = npt.NDArray[np.unsignedinteger[Any]]
@@ -143,7 +143,8 @@ class _Groups:
     """The row groups of one shard; not for several threads at once."""
 
     def __init__(self, path: Path) -> None:
-        with readable(path):
+        self.path = path
+        with reading(path):
             self.file = pq.ParquetFile(path)
         metadata = self.file.metadata
         counts = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
@@ -151,13 +152,19 @@ class _Groups:
 
     def row(self, row: int, columns: Sequence[str] | None) -> pa.Table:
         group = bisect_right(self.starts, row) - 1
-        return self.file.read_row_group(group, columns=columns)[row - self.starts[group] :][:1]
+        return self._read(group, columns)[row - self.starts[group] :][:1]
 
     def find(self, clip_id: str) -> int | None:
         for group, start in enumerate(self.starts[:-1]):
             bounds = self.file.metadata.row_group(group).column(0).statistics
             if bounds is None or not bounds.has_min_max or bounds.min <= clip_id <= bounds.max:
-                ids = self.file.read_row_group(group, columns=["clip_id"])["clip_id"].to_pylist()
+                ids = self._read(group, ["clip_id"])["clip_id"].to_pylist()
                 if clip_id in ids:
                     return int(start + ids.index(clip_id))
         return None
+
+    def _read(self, group: int, columns: Sequence[str] | None) -> pa.Table:
+        with reading(self.path):
+            table = self.file.read_row_group(group, columns=columns)
+            table.validate(full=True)  # else text that is no UTF-8 fails later and elsewhere
+            return table

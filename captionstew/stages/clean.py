@@ -6,7 +6,7 @@ import polars as pl
 
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 from captionstew.stages.merge import KEY, repeated
-from captionstew.text.clean import REFUSAL, RESIDUE, cleaned, words
+from captionstew.text.clean import cleaned, leaks, refuses, words
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Clean(TableStage):
             num=words(pl.col("text"))
         )
         reason = (
-            pl.when(pl.col("text").str.contains(REFUSAL) & (pl.col("style") != "human")).then(pl.lit("refusal"))
-            .when(pl.col("text").str.contains(RESIDUE) & (pl.col("style") != "human")).then(pl.lit("residue"))
+            pl.when(refuses(pl.col("text")) & (pl.col("style") != "human")).then(pl.lit("refusal"))
+            .when(leaks(pl.col("text")) & (pl.col("style") != "human")).then(pl.lit("residue"))
             .when(pl.col("num") < self.fewest_words).then(pl.lit("short"))
             .when(pl.col("num") > self.most_words).then(pl.lit("long"))
         )  # fmt: skip

@@ -4,21 +4,27 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from captionstew.audio.files import audio_files, stem
+from captionstew.audio.files import audio_files, bare, stem
 from captionstew.corpora.facts import Corpus
 from captionstew.corpora.names import names
 from captionstew.digest import digest
 from captionstew.pipeline.stage import DROPS, Context, Out, Tables, TableStage
 
 _FOUND = ["rank", "root", "path", "offset", "length", "modified"]
+# Keys of a name, without audio suffix: its last part, its last two, and its last part where nothing is above it.
+_LAST = stem(pl.col("name"))
+_LAST_TWO = bare(pl.col("name")).str.extract("([^/]*/[^/]*)$")
+_TOP = pl.format("/{}", _LAST)
 
 
 @dataclass(frozen=True)
 class Locate(TableStage):
     """Give each clip the file that holds its audio, by the corpus' own file names.
 
-    An exact relative path wins, then the bare name in any folder. Drops: `missing` (no such file), `ambiguous` (two
-    folders hold that name), `limit` (beyond the number of clips asked for, in the order of clip ids).
+    An exact relative path wins, then a file of that name in any folder and any format. Where the name has folders of
+    its own, the file's must agree with them as far as both go: `cat/1.wav` is not `dog/1.wav`. Drops: `missing` (no
+    such file), `ambiguous` (two folders or archives hold that name, or two names would take one file), `limit`
+    (beyond the number of clips asked for, in the order of clip ids).
     """
 
     def upstream(self, context: Context) -> str:
@@ -41,13 +47,18 @@ def _locate(rows: pl.LazyFrame, corpus: Corpus, context: Context) -> tuple[pl.Da
     """Where the rows of one corpus lie (rank and file), and the rows that lie nowhere, as drops."""
     wanted = rows.select("rank", "clip_id", "corpus", name=names(corpus)).collect(engine="streaming")
     choices = wanted.with_columns(choice=pl.int_ranges(pl.col("name").list.len())).explode("name", "choice")
-    choices = choices.filter(pl.col("name").is_not_null()).with_columns(stem=stem(pl.col("name")))
-    exact, by_stem, unclear = _indexes(_listing(corpus, context))
+    choices = choices.filter(pl.col("name").is_not_null())
+    exact, single, unclear = _indexes(_listing(corpus, context))
+    keyed = _keyed(choices, (_LAST_TWO, _TOP), (_LAST,)).with_columns(way=pl.int_range(1, pl.len() + 1, dtype=pl.Int32))
+    agree = _whole("name").str.ends_with(_whole("there")) | _whole("there").str.ends_with(_whole("name"))
+    loose = keyed.join(single, on="key").filter(agree)
+    contested = loose.group_by("key", "choice").agg(pl.col("name").n_unique()).filter(pl.col("name") > 1)
+    unclear = pl.concat([unclear, contested.select("key")])
     hits = [choices.join(exact, on="name").select(*_FOUND, "choice", way=pl.lit(0)),
-            choices.join(by_stem, on="stem").select(*_FOUND, "choice", way=pl.lit(1))]  # fmt: skip
+            loose.join(unclear, on="key", how="anti").select(*_FOUND, "choice", "way")]  # fmt: skip
     found = pl.concat(hits).sort("rank", "choice", "way").unique("rank", keep="first", maintain_order=True)
     lost = wanted.join(found, on="rank", how="anti")
-    doubtful = choices.join(unclear, on="stem", how="semi").select("rank").unique()
+    doubtful = keyed.join(unclear, on="key", how="semi").select("rank").unique()
     ambiguous, missing = (
         lost.join(doubtful, on="rank", how="semi"),
         lost.join(doubtful, on="rank", how="anti"),
@@ -61,15 +72,27 @@ def _locate(rows: pl.LazyFrame, corpus: Corpus, context: Context) -> tuple[pl.Da
 
 
 def _indexes(files: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Files by relative path, by bare name, and the bare names that files in several folders have."""
-    folder = pl.struct("root", pl.col("name").str.replace(r"[^/]*$", ""))
-    keyed = files.with_columns(stem=stem(pl.col("name")), folder=folder)
-    unclear = (
-        keyed.group_by("stem").agg(pl.col("folder").n_unique()).filter(pl.col("folder") > 1).select("stem")
-    )
-    single = keyed.join(unclear, on="stem", how="anti").unique("stem", keep="first", maintain_order=True)
-    exact = files.unique("name", keep="first", maintain_order=True)
-    return exact.select("name", *_FOUND[1:]), single.select("stem", *_FOUND[1:]), unclear
+    """Files by relative path and by key, and the keys that files in several folders or archives have."""
+    loose = files.filter(pl.col("offset") < 0)
+    packed = files.filter(pl.col("offset") >= 0).join(loose, on=["root", "name"], how="anti")
+    files = pl.concat([loose, packed]).sort("root", maintain_order=True)
+    archive = pl.when(pl.col("offset") >= 0).then("path")
+    keyed = _keyed(files, (_LAST, _LAST_TWO), (_LAST, _TOP))
+    folder = pl.struct("root", archive, pl.col("name").str.replace(r"[^/]*$", ""))
+    unclear = keyed.group_by("key").agg(folder.n_unique().alias("folders")).filter(pl.col("folders") > 1).select("key")
+    single = keyed.join(unclear, on="key", how="anti").unique("key", keep="first", maintain_order=True)
+    exact = files.filter(pl.struct("root", "name").is_unique()).unique("name", keep="first", maintain_order=True)
+    return exact.select("name", *_FOUND[1:]), single.select("key", *_FOUND[1:], there="name"), unclear
+
+
+def _keyed(table: pl.DataFrame, deep: tuple[pl.Expr, ...], top: tuple[pl.Expr, ...]) -> pl.DataFrame:
+    """The rows once for each `key` of their name: one set for names with folders, one for those without."""
+    keys = pl.when(pl.col("name").str.contains("/", literal=True)).then(pl.concat_list(deep)).otherwise(pl.concat_list(top))
+    return table.with_columns(key=keys).explode("key")
+
+
+def _whole(column: str) -> pl.Expr:
+    return pl.format("/{}", bare(pl.col(column)))
 
 
 def _listing(corpus: Corpus, context: Context) -> pl.DataFrame:

@@ -3,31 +3,67 @@
 import polars as pl
 
 # What language models leave behind when they answer the prompt instead of describing the sound (corpora.md, section 5).
-REFUSAL = (
-    r"(?i)(\bas an ai\b|\bas a (large )?language model\b|\bi('m| am) sorry\b|\bi (cannot|can't|am unable|'m unable)\b"
-    r"|\bi don't have (access|enough)\b|\bunable to (listen|hear|process|generate|provide)\b)"
+_FIRST_PERSON = (
+    r"i(?:['\u2019]m| am) (?:(?:very |so )?sorry|not able to|unable)\b"
+    r"|i (?:cannot|can['\u2019]?t|do not have|don['\u2019]?t have|apologi[sz]e)\b"
 )
-RESIDUE = (
-    r"(?i)(\baudio-?visual label|\bthe (audio|sound) (caption|label|tag)s? (is|are|of)\b|^\s*(caption|output|answer|response)\s*:"
-    r"|\bhere('s| is) (a|the|your) (possible |suggested )?caption\b|\bbased on the (given|provided) (label|tag|caption|text)"
-    r"|<\|?[a-z_]+\|?>|\[/?INST\]|\bUSER:|\bASSISTANT:)"
+_REFUSAL = (
+    rf"(?i)\b(?:as an ai\b|as a (?:large )?language model\b|{_FIRST_PERSON}"
+    r"|unable to (?:process|generate|provide|transcribe|access)\b)"
 )
-_TAGS = r"</?[A-Za-z][^<>]{0,40}>"
-_CONTROL = r"[\p{Cc}\p{Cf}\p{Co}\x{FFFD}]"
+_SAYING = (
+    r"say|says|said|saying|sing|sings|sang|singing|shout|shouts|shouted|shouting|yell|yells|yelled|yelling|scream|screams"
+    r"|screaming|whisper|whispers|whispering|repeat|repeats|repeating|ask|asks|asking|tell|tells|telling|told|mutter|mutters"
+    r"|muttering|mumble|mumbles|mumbling|chant|chants|chanting|cry|cries|crying|exclaim|exclaims|exclaiming|announces"
+    r"|announcing|reply|replies|replying|apologizes|apologizing|explains|explaining|pleads|pleading|utters|uttering"
+    r"|voice|words?|phrase|lyrics?|line|something"
+)
+_LINK = r"that|how|about|like|to|the|a|an|her|his|him|them|out|loudly|softly|quietly|again|repeatedly|words?|phrase|lyrics?|is|are|goes"
+# Speech that a caption reports: in quotes, or close behind a verb of saying.
+_REPORTED = (
+    rf"(?i)\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?:^|[\s(,:])['\u2018].*?['\u2019](?:$|[\s).,!?;:])"
+    rf"|\b(?:{_SAYING})(?:[\s,:-]+(?:{_LINK}))*[\s,:-]+(?:{_FIRST_PERSON})"
+)
+_RESIDUE = (
+    r"(?i)(?:\baudio-?visual label|\bthe (?:audio|sound) (?:caption|label|tag)s? (?:is|are|of)\b"
+    r"|^\W*(?:caption|output|answer|response)\s*:|^\W*(?:sure|certainly|of course)\b\s*[,!.:]"
+    r"|\bhere(?:['\u2019]s| is) (?:a|an|the|your) (?:\w+ )?(?:audio )?caption\b|\bmodified (?:caption|question)\b"
+    r"|\bbased on the (?:given|provided) (?:audio |sound )?(?:labels?|tags?|captions?|text)\b"
+    r"|<\|[a-z_]+\|>|</?(?:s|unk|pad|bos|eos|mask|think|audio|sound|image)>|\[/?INST\]|\b(?-i:USER|ASSISTANT|User|Assistant):)"
+)
+_TAGS = r"(?i)</?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>"
+_ENTITIES = {
+    "&amp;": "&", "&quot;": '"', "&apos;": "'", "&#39;": "'", "&#039;": "'", "&#x27;": "'", "&nbsp;": " ",
+    "&lt;": "<", "&gt;": ">",
+}  # fmt: skip
+_INVISIBLE = (
+    r"[\p{Cf}\p{Co}\x{FFFD}--[\x{200C}\x{200D}]]"  # the two joiners belong to Persian, Hindi, and others
+)
+_CJK = r"\p{Han}\p{Hiragana}\p{Katakana}"
 
 
 def cleaned(text: pl.Expr) -> pl.Expr:
     """Text in NFC without markup, control characters, wrapping quotes, or more than single blanks."""
-    text = text.str.normalize("NFC").str.replace_all("[\\s\u00a0]+", " ").str.replace_all(_CONTROL, "")
-    for entity, character in (("&amp;", "&"), ("&quot;", '"'), ("&#39;", "'"), ("&lt;", "<"), ("&gt;", ">")):
+    text = text.str.normalize("NFC").str.replace_all(r"\p{Cc}", " ").str.replace_all(_INVISIBLE, "")
+    for entity, character in _ENTITIES.items():
         text = text.str.replace_all(entity, character, literal=True)
-    text = (
-        text.str.replace_all(_TAGS, " ").str.replace_all(r"https?://\S+", " ").str.replace_all(" {2,}", " ")
-    )
-    text = text.str.strip_chars()
-    return text.str.replace(r'^"([^"]*)"$', "${1}").str.replace(r"^'([^']*)'$", "${1}").str.strip_chars()
+    text = text.str.replace_all(_TAGS, " ").str.replace_all(r"https?://\S+", " ")
+    text = text.str.replace_all(r"\s+", " ").str.strip_chars()
+    for opening, closing in ('""', "''", "\u201c\u201d", "\u2018\u2019"):
+        text = text.str.replace(f"^{opening}([^{opening}{closing}]*){closing}$", "${1}")
+    return text.str.strip_chars()
+
+
+def refuses(text: pl.Expr) -> pl.Expr:
+    """Whether cleaned text is a model's excuse; what a caption reports of somebody's speech does not count."""
+    return text.str.contains(_REFUSAL) & text.str.replace_all(_REPORTED, " ").str.contains(_REFUSAL)
+
+
+def leaks(text: pl.Expr) -> pl.Expr:
+    """Whether cleaned text holds parts of a prompt or of a model's own format."""
+    return text.str.contains(_RESIDUE)
 
 
 def words(text: pl.Expr) -> pl.Expr:
     """Number of words; every CJK character counts as one."""
-    return text.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}]|[\p{L}\p{N}][\p{L}\p{N}'\u2019-]*")
+    return text.str.count_matches(rf"[{_CJK}]|[[\p{{L}}\p{{N}}]--[{_CJK}]][[\p{{L}}\p{{N}}\p{{M}}'\u2019\u200c\u200d-]--[{_CJK}]]*")

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import shutil
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -10,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
 from captionstew.schema import schema
-from captionstew.shards.layout import shard_path
+from captionstew.shards.layout import shard_files, shard_path
 from captionstew.shards.manifest import Account, write_manifest
 from captionstew.shards.sidecar import write_sidecar
-from captionstew.shards.write import write_shard
+from captionstew.shards.validate import Report, validate
+from captionstew.shards.write import parquet_settings, write_shard, written
 
 MakeRow = Callable[..., dict[str, Any]]
 MakeTable = Callable[..., pa.Table]
@@ -101,3 +104,49 @@ def make_table_fixture() -> MakeTable:
 @pytest.fixture(name="finish")
 def finish_fixture() -> Callable[[Path, list[Any]], None]:
     return finish
+
+
+@pytest.fixture
+def failures() -> Callable[[Report], dict[str, str]]:
+    """The broken promises of a report, each with all that was said of it."""
+
+    def found(report: Report) -> dict[str, str]:
+        assert report.passed == (not any(check.failures for check in report.checks))
+        return {check.name: "\n".join(check.failures) for check in report.checks if not check.passed}
+
+    return found
+
+
+@pytest.fixture
+def rewrite() -> Callable[..., None]:
+    """Write a shard's rows again, changed, by hand: the writer itself would refuse them."""
+
+    def written_anew(path: Path, change: Callable[[list[dict[str, Any]]], Any], **settings: Any) -> None:
+        rows = pq.ParquetFile(path).read().to_pylist()
+        change(rows)
+        contract = schema("clip.v1").arrow()
+        chosen = parquet_settings(contract) | settings
+        group = chosen.pop("row_group_size", 100)
+        with pq.ParquetWriter(path, contract, **chosen) as writer:
+            writer.write_table(pa.Table.from_pylist(rows, contract), row_group_size=group)
+
+    return written_anew
+
+
+@pytest.fixture
+def settle() -> Callable[[Path], None]:
+    """Make manifest and sidecar agree with the files as they are now."""
+    return lambda build: finish(build, [written(path) for path in shard_files(build)])
+
+
+@pytest.fixture
+def with_manifest(build: Path, failures: Any) -> Callable[..., dict[str, str]]:
+    """What validation finds when facts of the manifest are replaced."""
+
+    def found(**facts: Any) -> dict[str, str]:
+        manifest = json.loads((build / "manifest.json").read_text())
+        (build / "manifest.json").write_text(json.dumps(manifest | facts))
+        result: dict[str, str] = failures(validate(build))
+        return result
+
+    return found

@@ -101,6 +101,20 @@ def test_a_shard_that_shrank_or_vanished_is_said(build: Path) -> None:
         clips.row(30)
 
 
+def test_a_damaged_row_is_said(build: Path) -> None:
+    clips, path = Clips(build), shard_files(build, "audio")[1]
+    data = bytearray(path.read_bytes())
+    chunk = pq.read_metadata(path).row_group(0).column(0)
+    data[chunk.data_page_offset : chunk.data_page_offset + chunk.total_compressed_size] = bytes(
+        chunk.total_compressed_size
+    )
+    path.write_bytes(data)
+    for read_it in (lambda: clips.row(30), lambda: clips.find("yt:00000000010@30")):
+        with pytest.raises(StewError, match=r"train-00000-of-00002.parquet cannot be read"):
+            read_it()
+    assert len(clips.row(30, ["license"])) == 1
+
+
 def test_an_empty_folder_has_no_clips(tmp_path: Path) -> None:
     clips: Any = Clips(tmp_path)
     assert (len(clips), clips.ranges(), list(clips.groups())) == (0, [], [])

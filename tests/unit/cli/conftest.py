@@ -1,0 +1,66 @@
+"""The command line on tiny real data: a folder of sounds with captions, and a finished build of it."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from captionstew.cli.main import main
+
+NUM_SOUNDS = 6
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command returned and wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    """Run a command in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*words: object) -> Said:
+        capfd.readouterr()
+        code = main([str(word) for word in words])
+        return Said(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory, melody: Callable[..., Any]) -> Path:
+    """WAV files with a caption each; one of them is not audio."""
+    folder = tmp_path_factory.mktemp("sounds")
+    for number in range(NUM_SOUNDS):
+        samples = np.round(melody(number, seconds=1.5) * 32767).astype(np.int16)
+        soundfile.write(folder / f"tune {number}.wav", samples, 16_000)
+        (folder / f"tune {number}.txt").write_text(f"A tune of number {number}\n", encoding="utf-8")
+    (folder / "broken.wav").write_bytes(b"RIFF and nothing else")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished build of those sounds; not to be changed."""
+    folder = tmp_path_factory.mktemp("built") / "folder"
+    here = Path.cwd()
+    os.chdir(folder.parent)
+    try:
+        assert main(["build", "folder", "--from", str(sounds), "--out", "folder", "--quiet"]) == 0
+    finally:
+        os.chdir(here)
+    return folder

@@ -1,0 +1,71 @@
+"""inspect: rows, columns, one clip."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from captionstew.cli.clip import wave
+from captionstew.schema import schema
+
+from .conftest import NUM_SOUNDS, Cli
+
+
+def test_rows_are_shown_in_order_with_their_first_caption(cli: Cli, built: Path) -> None:
+    lines = cli("inspect", built).out.splitlines()
+    rows = [line for line in lines if line.strip().startswith("folder:")]
+    assert [row.split("  ")[1] for row in rows] == [f"folder:tune {n}.wav" for n in range(NUM_SOUNDS)]
+    assert rows[2].endswith("A tune of number 2")
+
+
+def test_a_few_rows_are_spread_over_all(cli: Cli, built: Path) -> None:
+    rows = json.loads(cli("inspect", built, "--limit", 2, "--json").out)["rows"]
+    assert [row["clip_id"] for row in rows] == ["folder:tune 0.wav", "folder:tune 3.wav"]
+
+
+def test_the_schema_explains_every_column(cli: Cli, built: Path) -> None:
+    said = cli("inspect", built, "--schema")
+    assert all(column.doc in said.out for column in schema("clip.v1").columns)
+    assert len(json.loads(cli("inspect", built, "--schema", "--json").out)["columns"]) == len(
+        schema("clip.v1").columns
+    )
+
+
+def test_a_clip_is_shown_with_waveform_captions_measures_and_license(cli: Cli, built: Path) -> None:
+    said = cli("inspect", built, "--clip", "folder:tune 1.wav")
+    assert said.code == 0
+    for text in (
+        "1.500 s",
+        "flac 16,000 Hz",
+        "A tune of number 1   [human folder]",
+        "LUFS",
+        "license      unknown",
+    ):
+        assert text in said.out
+    assert "\u2588" in said.out or "\u2587" in said.out
+    facts = json.loads(cli("inspect", built, "--clip", "folder:tune 1.wav", "--json").out)
+    assert facts["num_samples"] == 24_000
+    assert facts["audio"]["path"] == "folder-tune-1.wav.flac"
+
+
+def test_a_misspelt_id_is_answered_with_those_alike(cli: Cli, built: Path) -> None:
+    for given in ("tune 4", "folder:tune4.wav"):
+        said = cli("inspect", built, "--clip", given)
+        assert said.code == 1
+        assert "did you mean 'folder:tune 4.wav'" in said.err
+
+
+def test_an_unfinished_build_cannot_be_inspected(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "recipe.json").write_text('{"recipe": "folder", "stages": []}')
+    said = cli("inspect", "out")
+    assert said.code == 1
+    assert "captionstew status out" in said.err
+
+
+def test_the_wave_is_empty_for_silence_and_full_for_full_scale() -> None:
+    assert wave(np.zeros(100, np.int16), 4) == "    "
+    loud = np.concatenate(
+        [np.full(100, 32767), np.full(100, 32767 // 8), np.zeros(100), np.full(100, -32768)]
+    )
+    assert wave(loud.astype(np.int16), 4) == "\u2588\u2586 \u2588"
