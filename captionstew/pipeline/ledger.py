@@ -64,7 +64,7 @@ class Ledger:
         for number, line in enumerate(data[: self._whole].splitlines(), 1):
             try:
                 entry = _entry(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise BuildError(
                     f"{self.path} is damaged", cause=str(error), where=f"line {number}",
                     hint="delete that line, or start over with --fresh",

@@ -28,6 +28,7 @@ class Pipeline:
             raise RecipeError(
                 f"{self.name}: stages must be tables, then clips, then tables, then one sink",
                 cause=", ".join(f"{s.name} ({_kind(s).__name__})" for s in self.stages),
+                hint="Read first, Probe to Encode together, Shard last: pipelines/sampler.py has them all",
             )
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from captionstew.pipeline.account import CAPTIONS, accounts, counted
-from captionstew.pipeline.disk import polars_errors
+from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage
 from captionstew.shards.atomic import write_bytes
 from captionstew.shards.manifest import Account
@@ -65,12 +65,9 @@ def write(out: Out, name: str, given: Tables, files: Files) -> None:
         out.drops.sort("rank"),
         out.caption_drops.sort("rank", "reason", "detail"),
     )
-    partial = [path.with_name(f".{path.name}.part") for path in files.all[:4]]
-    with polars_errors(files.all[0]):
-        for frame, path in zip(frames, partial, strict=True):  # one by one: shared scans would be buffered
-            frame.sink_parquet(path, compression="lz4")
-        for path, final in zip(partial, files.all, strict=False):
-            path.replace(final)
+    for frame, path in zip(frames, files.all, strict=False):  # one by one: shared scans would be buffered
+        with replacing_table(path) as temporary:
+            frame.sink_parquet(temporary, compression="lz4")
     tables = files.tables
     made = accounts(name, counted(received.clips), counted(tables.clips), files.drops())
     words = counted(received.captions, "source"), counted(tables.captions, "source")

@@ -27,7 +27,9 @@ from captionstew.recipe import recipe
 from captionstew.shards.validate import validate
 from captionstew.stages.clean import Clean
 from captionstew.stages.duration import Duration
+from captionstew.stages.encode import Encode
 from captionstew.stages.quality import Quality
+from captionstew.stages.shard import Shard
 
 CLIPS = 24
 FORMATS = [("wav", 44_100), ("flac", 16_000), ("ogg", 22_050), ("mp3", 32_000)]
@@ -37,7 +39,10 @@ FORMATS = [("wav", 44_100), ("flac", 16_000), ("ogg", 22_050), ("mp3", 32_000)]
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of clips in four formats; one is silent, one is cut short, one is missing, one stands there twice."""
     folder = tmp_path_factory.mktemp("own")
-    rows = [{"audio": name, "caption": f"sound number {i}" if i else "hum"} for i, name in enumerate(_clips(folder))]
+    rows = [
+        {"audio": name, "caption": f"sound number {i}" if i else "hum"}
+        for i, name in enumerate(_clips(folder))
+    ]
     rows += [{"audio": "absent.wav", "caption": "nobody hears this"}]
     path = folder / "table.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -61,7 +66,9 @@ def _clips(folder: Path) -> list[str]:
 
 def _request(table: Path, out: Path, **changes: object) -> Request:
     corpus, places = own(table)
-    request = Request(recipe("folder"), out, (corpus,), {"folder": tuple(places)}, cluster="none", unit_bytes=400_000)
+    request = Request(
+        recipe("folder"), out, (corpus,), {"folder": tuple(places)}, cluster="none", unit_bytes=400_000
+    )
     return replace(request, **changes)  # type: ignore[arg-type]
 
 
@@ -84,7 +91,8 @@ def built(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_build_keeps_or_counts_every_row(built: Path) -> None:
-    drops = {a["stage"]: a["drops"] for a in json.loads((built / "manifest.json").read_text())["accounting"] if a["drops"]}
+    accounts = json.loads((built / "manifest.json").read_text())["accounting"]
+    drops = {account["stage"]: account["drops"] for account in accounts if account["drops"]}
     assert drops == {
         "locate": {"missing": 1}, "normalize": {"truncated": 1}, "quality": {"silent": 1}, "dedupe": {"duplicate": 1},
     }  # fmt: skip
@@ -151,7 +159,9 @@ _build(Path(sys.argv[1]), Path(sys.argv[2]), unit_bytes=100_000)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.15, 0.3, 0.5])
-def test_a_killed_build_goes_on_to_the_same_bytes(table: Path, built: Path, tmp_path: Path, delay: float) -> None:
+def test_a_killed_build_goes_on_to_the_same_bytes(
+    table: Path, built: Path, tmp_path: Path, delay: float
+) -> None:
     out = tmp_path / "out"
     command = [sys.executable, "-c", _KILLED, str(table), str(out), str(Path(__file__).parent)]
     process = subprocess.Popen(command, start_new_session=True)
@@ -235,10 +245,9 @@ def test_a_build_that_keeps_nothing_is_an_error_that_says_why(table: Path, tmp_p
 
 
 def test_opus_and_a_captions_tier_are_choices(table: Path, tmp_path: Path) -> None:
-    from captionstew.stages.encode import Encode
-    from captionstew.stages.shard import Shard
-
-    pipeline = _with(_request(table, tmp_path).pipeline, Encode(codec="opus"), Shard(tiers=("audio", "captions")))
+    pipeline = _with(
+        _request(table, tmp_path).pipeline, Encode(codec="opus"), Shard(tiers=("audio", "captions"))
+    )
     _build(table, tmp_path, pipeline=pipeline)
     assert [check.failures for check in validate(tmp_path).checks if not check.passed] == []
     captions = pl.read_parquet(sorted(tmp_path.glob("data/captions/folder/*.parquet")))
@@ -246,13 +255,41 @@ def test_opus_and_a_captions_tier_are_choices(table: Path, tmp_path: Path) -> No
     assert "audio" not in captions.columns
 
 
-def test_many_shards_are_named_sorted_and_complete(table: Path, tmp_path: Path, built: Path) -> None:
-    from captionstew.stages.shard import Shard
-
+def test_small_shards_are_named_sorted_and_complete(table: Path, tmp_path: Path) -> None:
     pipeline = _with(_request(table, tmp_path).pipeline, Shard(megabytes=1))
-    rows = [i for i in range(CLIPS)]
     _build(table, tmp_path, pipeline=pipeline)
     paths = sorted(tmp_path.glob("data/audio/folder/*.parquet"))
-    assert len(paths) > 0
+    assert [path.name for path in paths] == [
+        f"train-{i:05}-of-{len(paths):05}.parquet" for i in range(len(paths))
+    ]
+    assert len(paths) > 1
     assert pl.read_parquet(paths)["clip_id"].is_sorted()
-    assert len(pl.read_parquet(paths)) == len(rows)
+    assert len(pl.read_parquet(paths)) == CLIPS
+
+
+_FULL = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
+sys.path.insert(0, sys.argv[3])
+from test_build import _build
+from captionstew.errors import BuildError
+try:
+    _build(Path(sys.argv[1]), Path(sys.argv[2]))
+except BuildError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("room", [1_000, 30_000, 700_000])
+def test_a_full_disk_is_said_plainly_and_the_same_command_goes_on(
+    table: Path, built: Path, tmp_path: Path, room: int
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", _FULL, str(table), str(out), str(Path(__file__).parent), str(room)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "no room to write" in said.stdout, said.stderr[-2000:]
+    assert "the same command continues" in said.stdout
+    assert not list(out.rglob("*.part"))
+    _build(table, out)
+    assert _hashes(out) == _hashes(built)
