@@ -12,9 +12,8 @@ import pyarrow as pa
 from captionstew.errors import StewError
 from captionstew.rooms import room
 
-AUDIO = pa.struct(
-    [pa.field("bytes", pa.binary(), nullable=False), pa.field("path", pa.string(), nullable=False)]
-)
+# Nullable throughout, for `datasets` sees an Audio feature in no other struct; the writer refuses nulls in it.
+AUDIO = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 SAMPLE_RATE = 16_000  # CaptionStew, section 3: everything is resampled to 16 kHz
 
 _SCALARS: dict[str, pa.DataType] = {
@@ -39,7 +38,7 @@ class Column:
 
     def arrow(self) -> pa.Field:
         """The Arrow field of this column."""
-        return pa.field(self.name, self._arrow_type(), nullable=self.nullable)
+        return pa.field(self.name, self._arrow_type(), nullable=self.nullable or self.type == "audio")
 
     def _arrow_type(self) -> pa.DataType:
         if self.type == "list<struct>":
@@ -56,7 +55,7 @@ class Column:
             return {"feature": {c.name: c.hub_feature() for c in self.fields}, "_type": "List"}
         if self.type.startswith("list<"):
             return {"feature": {"dtype": self.type[5:-1], "_type": "Value"}, "_type": "List"}
-        return {"dtype": self.type, "_type": "Value"}
+        return {"dtype": "string" if self.type == "json" else self.type, "_type": "Value"}
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,6 @@ class Files:
 
 def run_table(stage: TableStage, given: Tables, context: Context, files: Files) -> None:
     """Run the stage and write what it leaves; AssertionError if a row is neither kept nor dropped."""
-    files.folder.mkdir(parents=True, exist_ok=True)
     write(stage(given, context), stage.name, given, files)
 
 
@@ -71,7 +70,8 @@ def write(out: Out, name: str, given: Tables, files: Files) -> None:
     tables = files.tables
     made = accounts(name, counted(received.clips), counted(tables.clips), files.drops())
     words = counted(received.captions, "source"), counted(tables.captions, "source")
-    made += accounts(name + CAPTIONS, *words, files.caption_drops()) if words[0] != words[1] else []
+    captions = accounts(name + CAPTIONS, *words, files.caption_drops())
+    made += captions if any(account.drops for account in captions) else []
     write_bytes(files.all[4], json.dumps([asdict(account) for account in made]).encode())
 
 

@@ -47,10 +47,11 @@ class Dedupe(TableStage):
         source = dict(rows.select("rank", "source_id").iter_rows())
         gone: dict[int, int] = {}
         for earlier, later in self._suspects(prints):
-            if later in gone or source[earlier] == source[later]:
+            keeper = gone.get(earlier, earlier)
+            if later in gone or source[later] in {source[earlier], source[keeper]}:
                 continue
             if same_sound(prints[earlier], prints[later]):
-                gone[later] = gone.get(earlier, earlier)
+                gone[later] = keeper
         pairs = pl.DataFrame(
             list(gone.items()), schema={"rank": pl.UInt64, "keeper": pl.UInt64}, orient="row"
         )

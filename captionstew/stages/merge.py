@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from captionstew.corpora.overlap import TIMED
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 
 KEY = [
@@ -39,13 +40,13 @@ class Merge(TableStage):
         twice = captions.join(again, on=KEY, how="semi").select("rank", clip_id=pl.lit(""), corpus="source")
         return Out(
             Tables(kept, captions.join(again, on=KEY, how="anti")),
-            dropped(merged, "merged", pl.col("owner")),
+            dropped(merged, "merged", pl.col("into")),
             dropped(twice, "duplicate"),
         )
 
 
 def _owners(keys: pl.DataFrame) -> pl.DataFrame:
-    """The rows that another row of their clip outranks: rank, and the owner's rank."""
+    """The rows that another row of their clip outranks: rank, the owner's rank, and the owner's clip id."""
     adopted = _adopted(keys)
     if len(adopted):
         keys = keys.join(adopted, on="rank", how="left").with_columns(
@@ -66,12 +67,16 @@ def _owners(keys: pl.DataFrame) -> pl.DataFrame:
         owners = owners.join(with_start, on="clip_id", how="left").select(
             "clip_id", owner=pl.coalesce("known_owner", "owner")
         )
-    return shared.join(owners, on="clip_id").filter(pl.col("rank") != pl.col("owner")).select("rank", "owner")
+    outranked = shared.join(owners, on="clip_id").filter(pl.col("rank") != pl.col("owner"))
+    return outranked.select("rank", "owner", into="clip_id")
 
 
 def _adopted(keys: pl.DataFrame) -> pl.DataFrame:
-    """Rows without a start whose recording has exactly one clip with one: rank, and that clip's id."""
-    unknown = keys.filter(~pl.col("known"))
+    """Rows without a start whose video has exactly one clip with one: rank, and that clip's id.
+
+    A Freesound upload without a start is not meant: it is the whole recording, or another excerpt (ESC-50).
+    """
+    unknown = keys.filter(~pl.col("known") & pl.col("source_id").str.starts_with(TIMED))
     if not len(unknown):
         return pl.DataFrame(schema={"rank": pl.UInt64, "known_id": pl.String})
     ids = keys.filter(pl.col("known")).select("source_id", known_id="clip_id").unique()

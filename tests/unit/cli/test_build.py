@@ -74,6 +74,14 @@ def test_options_shape_the_build(cli: Cli, sounds: Path) -> None:
     assert shown["codec"] == "opus"
 
 
+def test_rows_of_one_clip_are_merged_and_not_lost(cli: Cli, tmp_path: Path, sounds: Path) -> None:
+    shutil.copy(sounds / "tune 0.wav", tmp_path / "a.wav")
+    (tmp_path / "list.csv").write_text("audio,caption\na.wav,A tune\na.wav,Some notes\n")
+    said = cli("build", "folder", "--from", "list.csv")
+    assert "received 2 = kept 1 + merged 1 + dropped 0" in said.out
+    assert json.loads(cli("build", "folder", "--from", "list.csv", "--json").out)["captions"] == 2
+
+
 def test_where_clips_went_is_said_if_none_is_left(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("audio,caption\na.wav,A tune\n")
     said = cli("build", "folder", "--from", "list.csv")

@@ -39,6 +39,7 @@ def test_a_missing_evaluation_split_stops_the_build_too(cli: Cli, tmp_path: Path
     said = cli("build", "paper", "--only", "audiocaps", *given, "--set", "against=audiocaps")
     assert said.code == 1
     assert "dataset/test.csv" in said.err
+    assert not (tmp_path / "build").exists()
 
 
 @pytest.mark.parametrize(
