@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.contenders import CONTENDERS, clips_of
-from benchmarks.corpus import Mix, excerpt, make, ready
+from benchmarks.corpus import Mix, excerpt, make, ready, store
 from benchmarks.report import machine, markdown
 from benchmarks.usage import Usage, folder_bytes, run
 
@@ -107,7 +107,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--contenders", nargs="+", choices=names, default=names, metavar="NAME", help=" ".join(names))
-    parser.add_argument("--corpus", type=Path, default=Path(tempfile.gettempdir()) / "captionstew-benchmark")
+    parser.add_argument("--corpus", type=Path, default=store())
     parser.add_argument("--work", type=Path, default=None, help="where to write, a temporary folder by default")
     return parser.parse_args()
 

@@ -46,6 +46,11 @@ class Mix:
     seed: int = 7
 
 
+def store() -> Path:
+    """Where the benchmarks keep the corpus from one run to the next."""
+    return Path(tempfile.gettempdir()) / "captionstew-benchmark"
+
+
 def make(out: Path, mix: Mix) -> Path:
     """The corpus at `out` has at least these clips; what is there is not made again."""
     table = out / "clips.jsonl"

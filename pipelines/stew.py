@@ -36,7 +36,10 @@ stew = Pipeline(
     stages=(
         Read(),
         Merge(),
-        Decontaminate(against=("audiocaps", "clotho", "musiccaps", "paraspeechcaps", "vggsound", "esc50")),
+        Decontaminate(
+            against=("audiocaps", "clotho", "musiccaps", "paraspeechcaps", "vggsound", "esc50"),
+            blocklists=("wavcaps-freesound:test", "wavcaps-freesound:ub8k-esc50-vggsound"),
+        ),
         Locate(),
         Probe(),
         Duration(shortest=1, longest=60),

@@ -17,7 +17,9 @@ _LAG = 8  # frames; a bit compares energies 512 ms apart
 _GATE = 1e-3  # of the loudest moment: -30 dB
 _SHORTEST = 2 * _SPAN - 1 + _LAG  # frames: 0.96 s
 _FEWEST = 8  # words that must overlap,
-_COVERED = 0.6  # and this share of the words that the shorter one has: beeps of any two clips match for a moment
+_COVERED = (
+    0.6  # and this share of the words that the shorter one has: beeps of any two clips match for a moment
+)
 _SAME = (
     0.28  # bit error rate: unrelated clips of ESC-10 stay above 0.33, re-encoded ones lie at 0.06 (median)
 )

@@ -10,7 +10,9 @@ import scipy.fft
 from captionstew.audio.codec import Pcm
 
 FRAME = 1024  # samples; 64 ms at 16 kHz, the step of every measure and of the fingerprint
-Squares = npt.NDArray[np.float32]  # (frames, FRAME + 2): squared real and imaginary parts of each bin, in turn
+Squares = npt.NDArray[
+    np.float32
+]  # (frames, FRAME + 2): squared real and imaginary parts of each bin, in turn
 
 _SILENT = 1e-6  # mean square of -60 dBFS
 _BLOCK, _STEP = 6, 2  # frames: 384 ms blocks, 128 ms apart (BS.1770-5: 400 ms, 100 ms)

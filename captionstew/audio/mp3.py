@@ -37,8 +37,12 @@ def with_length(audio: bytes | str) -> bytes:
     frame = _frame(bytes(header))
     assert frame is not None, f"not a frame: {header.hex()}"
     first_version, one_channel = header[1] >> 3 & 1, header[3] >> 6 == 3
-    side = (17 if one_channel else 32) if first_version else (9 if one_channel else 17)  # bytes of side information
-    tag = b"Xing" + (1).to_bytes(4, "big") + len(at).to_bytes(4, "big")  # flag 1: the number of frames follows
+    side = (
+        (17 if one_channel else 32) if first_version else (9 if one_channel else 17)
+    )  # bytes of side information
+    tag = (
+        b"Xing" + (1).to_bytes(4, "big") + len(at).to_bytes(4, "big")
+    )  # flag 1: the number of frames follows
     return (bytes(header) + bytes(side) + tag).ljust(frame[0], b"\0") + data[at[0] :]
 
 

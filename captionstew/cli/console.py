@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from captionstew.cli.table import Column, cell_width, table
@@ -46,7 +47,8 @@ class Console:
         """The last line: what to run now."""
         if not self.quiet:
             self.say()
-            self.say("Next: " + f"   {DOT.strip()}   ".join(commands))
+            named = [re.sub(r"^captionstew\b", program(), command) for command in commands]
+            self.say("Next: " + f"   {DOT.strip()}   ".join(named))
             sys.stdout.flush()
 
     def rows(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
@@ -109,3 +111,12 @@ def colourful(stream: TextIO) -> bool:
 def visible(text: str) -> str:
     """Text of others, without the characters that would act on a terminal."""
     return _CONTROL.sub(lambda found: " " if found[0] in "\t\n\r" else f"\\x{ord(found[0]):02x}", text)
+
+
+def program() -> str:
+    """What to type for this command here: its path, where the shell does not find `captionstew` by itself."""
+    called = Path(sys.argv[0])
+    if called.name != "captionstew" or shutil.which("captionstew"):
+        return "captionstew"
+    path = called.absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -49,9 +49,8 @@ def default_out(name: str) -> Path:
 def known_corpora(pipeline: Pipeline) -> tuple[str, ...]:
     """Every corpus that a recipe reads, to build from or to compare with."""
     found = list(pipeline.corpora)
-    for stage in pipeline.stages:
-        if isinstance(stage, Decontaminate):
-            found += [*stage.against, *stage.blocklists]
+    for stage in pipeline.before:
+        found += stage.needs()
     return tuple(dict.fromkeys(found))
 
 

@@ -17,7 +17,7 @@ from captionstew.cli.parser import Arguments
 from captionstew.cli.resume import started
 from captionstew.cli.table import Column
 from captionstew.corpora.facts import corpus
-from captionstew.corpora.overlap import CLIP_SECONDS, KEYS, TIMED, blocked, evaluation_keys
+from captionstew.corpora.overlap import CLIP_SECONDS, KEYS, TIMED, blocked, evaluation_keys, list_name
 from captionstew.errors import CorpusError, ValidationError
 from captionstew.shards.findings import Check
 from captionstew.shards.validate import Report, validate
@@ -95,14 +95,18 @@ def _evaluation(folder: BuildFolder, given: Sequence[str]) -> tuple[pl.DataFrame
         (one for one in recipe.get("stages", ()) if one.get("stage") == "Decontaminate"), {}
     )
     against, lists = stage.get("against", ()), stage.get("blocklists", ())
-    known = tuple(dict.fromkeys([*recipe.get("corpora", ()), *against, *lists]))
+    owners = [list_name(text)[0] for text in lists]
+    known = tuple(dict.fromkeys([*recipe.get("corpora", ()), *against, *owners]))
     places = _made(folder.path, known) | dict(started(folder.path).places) | given_places(given, known)
     tables, unread = [], []
-    for name, find in [*((n, evaluation_keys) for n in against), *((n, blocked) for n in lists)]:
+    for text in [*against, *lists]:
+        name, names = list_name(text)
+        facts, here = corpus(name), places.get(name, ())
         try:
-            tables.append(find(corpus(name), places.get(name, ())).collect())
+            keys = evaluation_keys(facts, here) if text in against else blocked(facts, here, names)
+            tables.append(keys.collect())
         except CorpusError:
-            unread.append(name)
+            unread.append(text)
     return (_spans(pl.concat(tables)) if tables else None), unread
 
 

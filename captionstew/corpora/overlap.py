@@ -48,6 +48,12 @@ def blocked(corpus: Corpus, places: Sequence[Path], names: Sequence[str] | None 
     return pl.concat(tables).filter(~pl.col("source_id").str.starts_with("?")).unique(maintain_order=True)
 
 
+def list_name(text: str) -> tuple[str, tuple[str, ...] | None]:
+    """A corpus and the names of its block lists, from `corpus` (all of them) or `corpus:name`."""
+    corpus, colon, name = text.partition(":")
+    return corpus, (name,) if colon else None
+
+
 def _blocklist(path: Path) -> pl.LazyFrame:
     """WavCaps' layout: `{"AudioSet": ["Y<id>.wav", ...], "FreeSound": ["<n>" or "Not found", ...]}`."""
     lists = pl.read_json(path, infer_schema_length=None)

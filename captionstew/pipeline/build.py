@@ -8,6 +8,7 @@ from functools import partial
 
 import polars as pl
 
+from captionstew.corpora.facts import corpus
 from captionstew.digest import digest
 from captionstew.errors import BuildError
 from captionstew.pipeline.account import audio_accounts, counted, reasons
@@ -81,12 +82,14 @@ class Build:
     def _make_corpora(self) -> None:
         """Corpora that are made by arithmetic are made here, once."""
         places = dict(self.context.places)
-        for corpus in self.request.corpora:
-            if corpus.made_by and not places.get(corpus.name):
-                self.watch(Event("make", 0, 1, note=corpus.title))
-                maker = importlib.import_module(f"captionstew.corpora.{corpus.made_by}")
-                maker.make(self.folder.path / "source", corpus.name)
-                places[corpus.name] = (self.folder.path / "source" / corpus.name,)
+        compared = [corpus(name) for stage in self.pipeline.before for name in stage.needs()]
+        every = {facts.name: facts for facts in (*self.request.corpora, *compared)}
+        for facts in every.values():
+            if facts.made_by and not places.get(facts.name):
+                self.watch(Event("make", 0, 1, note=facts.title))
+                maker = importlib.import_module(f"captionstew.corpora.{facts.made_by}")
+                maker.make(self.folder.path / "source", facts.name)
+                places[facts.name] = (self.folder.path / "source" / facts.name,)
         self.context = replace(self.context, places=places)
 
     def _stages(self, stages: Sequence[TableStage], tables: Tables, upstream: str) -> tuple[Tables, str]:
@@ -192,6 +195,7 @@ class Build:
         self.skipped += len(pieces) - len(todo)
         self.watch(Event(stage, len(pieces) - len(todo), len(pieces), skipped=not todo))
         began = time.perf_counter()
+        clips = sum(shard.rows for shard in shards.values() if shard)
         for number, (place, shard) in enumerate(runner.run(run_piece, todo), 1 + len(pieces) - len(todo)):
             piece = todo[place]
             shards[piece.path] = shard
@@ -201,7 +205,8 @@ class Build:
             self.ledger.add(Entry(stage, next(iter(output)), piece.name, piece.count, shard.rows, {}, output,
                                   round(time.perf_counter() - began, 3)))  # fmt: skip
             self.done += 1
-            self.watch(Event(stage, number, len(pieces), clips=shard.rows))
+            clips += shard.rows
+            self.watch(Event(stage, number, len(pieces), clips=clips))
         return [shard for shard in shards.values() if shard is not None]
 
     def _finished(self, stage: str, piece: Piece) -> Written | None:

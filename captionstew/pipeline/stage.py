@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, ClassVar
 
 import polars as pl
@@ -33,9 +34,27 @@ class Stage:
 
     def identity(self) -> str:
         """A hash of class, version and fields: equal identities make equal output from equal input."""
-        return digest(
-            type(self).__name__, self.version, {key: _plain(value) for key, value in asdict(self).items()}
-        )
+        fields = {key: _plain(value) for key, value in asdict(self).items()}
+        return digest(type(self).__name__, self.version, fields, _own_code(type(self)))
+
+
+def _own_code(kind: type) -> list[str]:
+    """Hashes of the methods of a stage that is not ours: nobody raises the version of what they are trying out."""
+    if kind.__module__.startswith("captionstew."):
+        return []
+    methods = [
+        (name, vars(kind)[name]) for name in sorted(vars(kind)) if isinstance(vars(kind)[name], FunctionType)
+    ]
+    return [
+        digest(name, _code(method.__code__))
+        for name, method in methods
+        if not name.startswith("__") or name == "__call__"
+    ]
+
+
+def _code(code: CodeType) -> list[Any]:
+    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return [code.co_code.hex(), constants, list(code.co_names)]
 
 
 def _plain(value: Any) -> Any:
@@ -87,6 +106,10 @@ class Context:
 @dataclass(frozen=True)
 class TableStage(Stage):
     """A stage over the metadata of all clips at once."""
+
+    def needs(self) -> tuple[str, ...]:
+        """Corpora whose annotations the stage reads besides those that are built."""
+        return ()
 
     def upstream(self, context: Context) -> str:
         """What the output depends on beyond fields and rows, such as files; part of the fingerprint."""

@@ -17,6 +17,7 @@ from captionstew.clip import is_safe_id
 from captionstew.shards.findings import Findings
 from captionstew.shards.layout import ShardName
 
+_CLIP_SECONDS = 10.0  # that a clip without an end may cover, as decontamination assumes
 Spans = Mapping[str, list[tuple[float, float]]]  # evaluation clips by recording: seconds from, to
 
 _LICENSE = r"(?:LicenseRef-[A-Za-z0-9.-]+|[A-Za-z0-9][A-Za-z0-9.-]*\+?)"
@@ -138,9 +139,10 @@ class RowChecks:
                 self.findings.fail("licenses", f"{path}: {clip_id}: {name!r} is no SPDX expression")
 
     def _evaluation(self, group: pa.Table, path: str) -> None:
-        names = ("clip_id", "split", "source_id", "start", "end")
-        for clip_id, split, source, start, end in _rows(group, names) if self.spans else ():
-            first, last = _span(start, end)
+        names = ("clip_id", "split", "source_id", "start", "end", "duration")
+        for clip_id, split, source, start, end, duration in _rows(group, names) if self.spans else ():
+            known = end if end is not None or start is None else start + max(duration, _CLIP_SECONDS)
+            first, last = _span(start, known)
             for begin, stop in self.spans.get(source, ()) if split == "train" else ():
                 if first < stop and begin < last:
                     fault = f"overlaps {source} from {begin:g} to {stop:g} s"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from captionstew.corpora.facts import corpus
-from captionstew.corpora.overlap import blocked, evaluation_keys, overlapping
+from captionstew.corpora.overlap import blocked, evaluation_keys, list_name, overlapping
 from captionstew.digest import digest
 from captionstew.pipeline.stage import DROPS, Context, Out, Tables, TableStage
 
@@ -15,7 +15,7 @@ class Decontaminate(TableStage):
     """Drop clips that are, or overlap, a clip of an evaluation split.
 
     By key: the same YouTube video at an overlapping time, or the same Freesound upload. `against` names corpora;
-    their evaluation splits count. `blocklists` names corpora whose published lists are honoured too.
+    their evaluation splits count. `blocklists` names published lists that are honoured too, as `corpus:list`.
     Reasons: `evaluation` (the clip's own split is one), `contaminated`, `blocklist`. With `keep_evaluation` the
     evaluation splits themselves stay, as val and test of the result; the stage then belongs before Merge, which
     would add training captions to them.
@@ -24,6 +24,10 @@ class Decontaminate(TableStage):
     against: tuple[str, ...] = ()
     blocklists: tuple[str, ...] = ()
     keep_evaluation: bool = False
+
+    def needs(self) -> tuple[str, ...]:
+        """The corpora that clips are compared with."""
+        return tuple(dict.fromkeys([*self.against, *(list_name(text)[0] for text in self.blocklists)]))
 
     def upstream(self, context: Context) -> str:
         """The keys themselves: they may come from files that no other stage reads."""
@@ -63,5 +67,7 @@ class Decontaminate(TableStage):
         sets = [
             (n, "contaminated", evaluation_keys(corpus(n), places.get(n, ())).collect()) for n in self.against
         ]
-        lists = [(n, "blocklist", blocked(corpus(n), places.get(n, ())).collect()) for n in self.blocklists]
-        return sets + lists
+        for text in self.blocklists:
+            name, lists = list_name(text)
+            sets.append((text, "blocklist", blocked(corpus(name), places.get(name, ()), lists).collect()))
+        return sets

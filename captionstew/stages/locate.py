@@ -49,7 +49,9 @@ def _locate(rows: pl.LazyFrame, corpus: Corpus, context: Context) -> tuple[pl.Da
     choices = wanted.with_columns(choice=pl.int_ranges(pl.col("name").list.len())).explode("name", "choice")
     choices = choices.filter(pl.col("name").is_not_null())
     exact, single, unclear = _indexes(_listing(corpus, context))
-    keyed = _keyed(choices, (_LAST_TWO, _TOP), (_LAST,)).with_columns(way=pl.int_range(1, pl.len() + 1, dtype=pl.Int32))
+    keyed = _keyed(choices, (_LAST_TWO, _TOP), (_LAST,)).with_columns(
+        way=pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
+    )
     agree = _whole("name").str.ends_with(_whole("there")) | _whole("there").str.ends_with(_whole("name"))
     loose = keyed.join(single, on="key").filter(agree)
     contested = loose.group_by("key", "choice").agg(pl.col("name").n_unique()).filter(pl.col("name") > 1)
@@ -79,15 +81,26 @@ def _indexes(files: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
     archive = pl.when(pl.col("offset") >= 0).then("path")
     keyed = _keyed(files, (_LAST, _LAST_TWO), (_LAST, _TOP))
     folder = pl.struct("root", archive, pl.col("name").str.replace(r"[^/]*$", ""))
-    unclear = keyed.group_by("key").agg(folder.n_unique().alias("folders")).filter(pl.col("folders") > 1).select("key")
+    unclear = (
+        keyed.group_by("key")
+        .agg(folder.n_unique().alias("folders"))
+        .filter(pl.col("folders") > 1)
+        .select("key")
+    )
     single = keyed.join(unclear, on="key", how="anti").unique("key", keep="first", maintain_order=True)
-    exact = files.filter(pl.struct("root", "name").is_unique()).unique("name", keep="first", maintain_order=True)
+    exact = files.filter(pl.struct("root", "name").is_unique()).unique(
+        "name", keep="first", maintain_order=True
+    )
     return exact.select("name", *_FOUND[1:]), single.select("key", *_FOUND[1:], there="name"), unclear
 
 
 def _keyed(table: pl.DataFrame, deep: tuple[pl.Expr, ...], top: tuple[pl.Expr, ...]) -> pl.DataFrame:
     """The rows once for each `key` of their name: one set for names with folders, one for those without."""
-    keys = pl.when(pl.col("name").str.contains("/", literal=True)).then(pl.concat_list(deep)).otherwise(pl.concat_list(top))
+    keys = (
+        pl.when(pl.col("name").str.contains("/", literal=True))
+        .then(pl.concat_list(deep))
+        .otherwise(pl.concat_list(top))
+    )
     return table.with_columns(key=keys).explode("key")
 
 

@@ -62,6 +62,8 @@ def _state(shelved: Shelf) -> list[tuple[str, int, int]]:
     """Names, sizes and times of the annotation files; of every file in the folders where those stand for them."""
     paths = [(path.name, path) for found in shelved.files for path in found.paths]
     if any(not found.paths and not found.file.state for found in shelved.annotations()):
-        below = [(place, path) for place in shelved.places for path in sorted(place.rglob("*")) if path.is_file()]
+        below = [
+            (place, path) for place in shelved.places for path in sorted(place.rglob("*")) if path.is_file()
+        ]
         paths += [(path.relative_to(place).as_posix(), path) for place, path in below]
     return [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in paths]

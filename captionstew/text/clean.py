@@ -66,4 +66,6 @@ def leaks(text: pl.Expr) -> pl.Expr:
 
 def words(text: pl.Expr) -> pl.Expr:
     """Number of words; every CJK character counts as one."""
-    return text.str.count_matches(rf"[{_CJK}]|[[\p{{L}}\p{{N}}]--[{_CJK}]][[\p{{L}}\p{{N}}\p{{M}}'\u2019\u200c\u200d-]--[{_CJK}]]*")
+    return text.str.count_matches(
+        rf"[{_CJK}]|[[\p{{L}}\p{{N}}]--[{_CJK}]][[\p{{L}}\p{{N}}\p{{M}}'\u2019\u200c\u200d-]--[{_CJK}]]*"
+    )

@@ -28,7 +28,19 @@ def test_every_corpus_whose_files_are_missing_is_told_at_once(cli: Cli, tmp_path
 
 def test_an_evaluation_set_that_cannot_be_compared_with_stops_the_build(cli: Cli, tmp_path: Path) -> None:
     given = ["--audio", f"audiocaps={audiocaps(tmp_path / 'ac', 'train', 'val', 'test')}"]
-    said = cli("build", "paper", "--only", "audiocaps", *given, "--set", "against=audiocaps,clotho")
+    lists = cli("build", "paper", "--only", "audiocaps", *given, "--set", "against=audiocaps")
+    assert "hint: or do without the comparison: --set blocklists=" in lists.err
+    said = cli(
+        "build",
+        "paper",
+        "--only",
+        "audiocaps",
+        *given,
+        "--set",
+        "against=audiocaps,clotho",
+        "--set",
+        "blocklists=",
+    )
     assert said.code == 1
     assert said.err.startswith("error: clotho: clotho_captions_")
     assert "hint: or do without the comparison: --set against=audiocaps" in said.err
@@ -36,7 +48,9 @@ def test_an_evaluation_set_that_cannot_be_compared_with_stops_the_build(cli: Cli
 
 def test_a_missing_evaluation_split_stops_the_build_too(cli: Cli, tmp_path: Path) -> None:
     given = ["--audio", f"audiocaps={audiocaps(tmp_path / 'ac', 'train', 'val')}"]
-    said = cli("build", "paper", "--only", "audiocaps", *given, "--set", "against=audiocaps")
+    said = cli(
+        "build", "paper", "--only", "audiocaps", *given, "--set", "against=audiocaps", "--set", "blocklists="
+    )
     assert said.code == 1
     assert "dataset/test.csv" in said.err
     assert not (tmp_path / "build").exists()
