@@ -1,4 +1,4 @@
-"""Annotation files of any size in the layouts of AudioCaps, AudioSetCaps and WavCaps, overlapping as the real ones do."""
+"""Annotation files of any size, laid out as AudioCaps, AudioSetCaps and WavCaps are and overlapping as they do."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -71,8 +71,8 @@ def write_annotations(folder: Path, clips: int, seed: int = 7) -> Mapping[str, P
     _wavcaps_audioset(places["wavcaps-audioset"], draw, shared, audioset, count["wavcaps-audioset"])
     _freesound(places["wavcaps-freesound"], draw, count["wavcaps-freesound"])
     bbc, soundbible = count["wavcaps-bbc"], count["wavcaps-soundbible"]
-    rows = _described(draw, [f"{i:08d}" for i in range(bbc)]).with_columns(category=pl.lit("['Nature', 'Birds']"))
-    _json(places["wavcaps-bbc"] / "bbc_final.json", rows.drop("author"))
+    rows = _described(draw, [f"{i:08d}" for i in range(bbc)]).drop("author")
+    _json(places["wavcaps-bbc"] / "bbc_final.json", rows.with_columns(category=pl.lit("['Nature', 'Birds']")))
     rows = _described(draw, [str(i) for i in range(soundbible)])
     _json(places["wavcaps-soundbible"] / "sb_final.json", rows.with_columns(title=pl.lit("Gate"), href="id"))
     return places
@@ -144,7 +144,9 @@ def _youtube8m(folder: Path, draw: np.random.Generator, audioset: Videos, count:
     named.write_csv(folder / "YouTube-8M_AudioSetCaps_caption.csv")
 
 
-def _wavcaps_audioset(folder: Path, draw: np.random.Generator, shared: Videos, audioset: Videos, count: int) -> None:
+def _wavcaps_audioset(
+    folder: Path, draw: np.random.Generator, shared: Videos, audioset: Videos, count: int
+) -> None:
     rest = audioset.take(draw.integers(len(audioset), size=max(0, count - len(shared))))
     names = [f"Y{name}.wav" for name in (shared + rest).ids[:count]]
     rows = _described(draw, names).select("id", "caption", "duration", audio=pl.lit("wav_path"))
@@ -173,7 +175,8 @@ def _freesound(folder: Path, draw: np.random.Generator, count: int) -> None:
 def _described(draw: np.random.Generator, names: Sequence[str]) -> pl.DataFrame:
     """The fields that WavCaps' lists share."""
     count = len(names)
-    rows = pl.DataFrame({"id": names, "caption": captions(draw, count, 1), "description": captions(draw, count, 3)})
+    texts = {"caption": captions(draw, count, 1), "description": captions(draw, count, 3)}
+    rows = pl.DataFrame({"id": names, **texts})
     return rows.with_columns(
         author=pl.format("user{}", pl.Series(draw.integers(40_000, size=count))),
         duration=pl.Series(draw.exponential(80, size=count).round(3)), audio=pl.lit("wav_path"),

@@ -15,23 +15,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from benchmarks.contenders import CONTENDERS, clips_of
+from benchmarks.contenders import CONTENDERS
 from benchmarks.corpus import Mix, excerpt, make, ready, store
+from benchmarks.peers import NEEDS, clips_of
 from benchmarks.report import machine, markdown
 from benchmarks.usage import Usage, folder_bytes, run
 
-_NEEDS = {"lhotse": "lhotse", "webdataset": "webdataset", "mds": "streaming", "litdata": "litdata",
-          "datasets": "datasets", "ray": "ray"}  # fmt: skip
+_READY = "ours-ready"  # ours again, on what already is 16 kHz mono FLAC
+_NAMES = (*CONTENDERS, _READY)
+_OURS = {"ours", "ours-1", "ray", _READY}
+_PEERS = NEEDS.keys() - {"webdataset-dot"}  # those that count for the best peer
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-_OURS = ("ours", "ours-1", "ours-ready", "ray")
+_HEADER = "contender, audio-s / CPU-s, to codec, to best peer, audio-s / s, peak MB, shards MB, written MB"
 
 
 @dataclass
 class Runs:
-    """All runs of one contender over `seconds` of audio."""
+    """All runs of one contender over a corpus."""
 
     name: str
-    seconds: float
+    corpus: Path
+    seconds: float  # of audio
     usages: list[Usage] = field(default_factory=list)
     written: list[int] = field(default_factory=list)
 
@@ -40,60 +44,61 @@ class Runs:
         """Audio-seconds per processor-second, the median."""
         return median(self.seconds / usage.cpu for usage in self.usages)
 
+    def once(self, out: Path) -> None:
+        """One more run."""
+        contender = "ours" if self.name == _READY else self.name
+        limits = {} if self.name in _OURS else _ONE_THREAD
+        shutil.rmtree(out, ignore_errors=True)
+        self.usages.append(
+            run(["-m", "benchmarks.contenders", contender, str(self.corpus), str(out)], limits)
+        )
+        self.written.append(folder_bytes(out))
+        shutil.rmtree(out, ignore_errors=True)
+
     def row(self, codec: float, best: float) -> list[str]:
         """The contender's line of the table."""
         wall = median(self.seconds / usage.wall for usage in self.usages)
         peak = median(usage.peak for usage in self.usages) / 1e6
         shards = median(float(usage.said["bytes"]) for usage in self.usages) / 1e6
-        return [
-            self.name, f"{self.rate:,.0f}", f"{self.rate / codec:.2f}", f"{self.rate / best:.2f}" if best else "-",
-            f"{wall:,.0f}", f"{peak:,.0f}", f"{shards:,.1f}", f"{median(self.written) / 1e6:,.1f}",
-        ]  # fmt: skip
+        ratios = [f"{self.rate / other:.2f}" if other else "-" for other in (codec, best)]
+        sizes = [f"{peak:,.0f}", f"{shards:,.1f}", f"{median(self.written) / 1e6:,.1f}"]
+        return [self.name, f"{self.rate:,.0f}", *ratios, f"{wall:,.0f}", *sizes]
 
 
 def main() -> None:
     """Run everybody in turn and print the table."""
     options = _options()
     with tempfile.TemporaryDirectory(dir=options.work, prefix="build-") as work:
-        inputs = _inputs(options, Path(work))
-        names = [name for name in options.contenders if _present(name)]
-        every = {name: Runs(name, sum(clip.seconds for clip in clips_of(inputs[name == "ours-ready"]))) for name in names}
+        every = _contenders(options, Path(work))
         for number in range(options.repeats):
-            for name, runs in every.items():
-                _once(runs, inputs[name == "ours-ready"], Path(work) / "out")
-                print(f"{number + 1}/{options.repeats} {name} {runs.seconds / runs.usages[-1].cpu:,.0f}", flush=True)
-    print("\n" + table(list(every.values())))
-    hours = next(iter(every.values())).seconds / 3600
-    print(f"\n{options.clips} clips, {hours:.2f} h, {options.repeats} repeats; {machine()}")
+            for runs in every:
+                runs.once(Path(work) / "out")
+                rate = runs.seconds / runs.usages[-1].cpu
+                print(f"{number + 1}/{options.repeats} {runs.name} {rate:,.0f}", flush=True)
+    print("\n" + table(every))
+    hours = every[0].seconds / 3600
+    print(f"\n{options.clips:,} clips, {hours:.2f} h, {options.repeats} repeats; {machine()}")
 
 
 def table(every: Sequence[Runs]) -> str:
     """The medians, with ratios to the codec loop and to the best peer."""
-    rates = {runs.name: runs.rate for runs in every}
-    codec = rates.get("codec", float("nan"))
-    best = max((rate for name, rate in rates.items() if name in _NEEDS and name != "ray"), default=0.0)
-    header = ["contender", "audio-s / CPU-s", "to codec", "to best peer", "audio-s / s", "peak MB", "shards MB", "written MB"]
-    return markdown(header, [runs.row(codec, best) for runs in every])
+    codec = next((runs.rate for runs in every if runs.name == "codec"), 0.0)
+    best = max((runs.rate for runs in every if runs.name in _PEERS), default=0.0)
+    return markdown(_HEADER.split(", "), [runs.row(codec, best) for runs in every])
 
 
-def _once(runs: Runs, folder: Path, out: Path) -> None:
-    shutil.rmtree(out, ignore_errors=True)
-    contender = "ours" if runs.name == "ours-ready" else runs.name
-    limits = {} if runs.name in _OURS else _ONE_THREAD
-    runs.usages.append(run(["-m", "benchmarks.contenders", contender, str(folder), str(out)], limits))
-    runs.written.append(folder_bytes(out))
-    shutil.rmtree(out, ignore_errors=True)
-
-
-def _inputs(options: argparse.Namespace, work: Path) -> tuple[Path, Path]:
-    """The clips as they are, and as 16 kHz mono FLAC if anybody asks for them."""
+def _contenders(options: argparse.Namespace, work: Path) -> list[Runs]:
+    """Those asked for whose packages are here, with the clips as they are or as 16 kHz mono FLAC."""
     corpus = make(options.corpus, Mix(options.clips, options.seed))
     mixed = excerpt(corpus, options.clips, work / "mixed")
-    return mixed, ready(mixed, work / "ready") if "ours-ready" in options.contenders else mixed
+    passing = ready(mixed, work / "ready") if _READY in options.contenders else mixed
+    seconds = sum(clip.seconds for clip in clips_of(mixed))
+    names = [name for name in options.contenders if _present(name)]
+    return [Runs(name, passing if name == _READY else mixed, seconds) for name in names]
 
 
 def _present(name: str) -> bool:
-    package = _NEEDS.get(name)
+    package = "ray" if name == "ray" else NEEDS.get(name)
     if package is None or importlib.util.find_spec(package):
         return True
     print(f"{name}: left out, the package {package} is not installed (benchmarks/requirements.txt)")
@@ -101,14 +106,19 @@ def _present(name: str) -> bool:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = [*CONTENDERS, "ours-ready"]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.build", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--clips", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--contenders", nargs="+", choices=names, default=names, metavar="NAME", help=" ".join(names))
-    parser.add_argument("--corpus", type=Path, default=store())
-    parser.add_argument("--work", type=Path, default=None, help="where to write, a temporary folder by default")
+    parser.add_argument(
+        "--contenders", nargs="+", choices=_NAMES, default=_NAMES, metavar="NAME", help=" ".join(_NAMES)
+    )
+    parser.add_argument(
+        "--corpus", type=Path, default=store(), help="where the corpus is kept from run to run"
+    )
+    parser.add_argument("--work", type=Path, help="where to write; a temporary folder by default")
     return parser.parse_args()
 
 

@@ -9,8 +9,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from benchmarks.contenders import clips_of
 from benchmarks.corpus import Mix, excerpt, make, store
+from benchmarks.peers import clips_of
 from benchmarks.report import machine, markdown
 from benchmarks.usage import folder_bytes, run
 
@@ -24,22 +24,26 @@ def main() -> None:
     for clips in options.clips:
         with tempfile.TemporaryDirectory(dir=options.work, prefix="memory-") as work:
             folder = excerpt(corpus, clips, Path(work) / "in")
-            usage = run(["-m", "benchmarks.contenders", options.contender, str(folder), str(Path(work) / "out")])
+            out = str(Path(work) / "out")
+            usage = run(["-m", "benchmarks.contenders", options.contender, str(folder), out])
             hours = sum(clip.seconds for clip in clips_of(folder)) / 3600
             size = folder_bytes(folder) / 1e9
         first = first or usage.peak
-        rows.append([f"{clips:,}", f"{hours:.1f}", f"{size:.2f}", f"{usage.peak / 1e6:,.0f}", f"{usage.peak / first:.2f}"])
+        peak = [f"{usage.peak / 1e6:,.0f}", f"{usage.peak / first:.2f}"]
+        rows.append([f"{clips:,}", f"{hours:.1f}", f"{size:.2f}", *peak])
     print(markdown(["clips", "hours", "source GB", "peak MB", "to the first"], rows))
     print(f"\n{options.contender}; {machine()}")
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.memory", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--clips", type=int, nargs="+", default=[250, 1_000, 4_000])
     parser.add_argument("--contender", choices=("ours", "ours-1", "ray"), default="ours")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--corpus", type=Path, default=store())
-    parser.add_argument("--work", type=Path, default=None, help="where to write, a temporary folder by default")
+    parser.add_argument("--work", type=Path, help="where to write; a temporary folder by default")
     return parser.parse_args()
 
 

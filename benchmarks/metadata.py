@@ -37,7 +37,9 @@ def main() -> None:
     lines.append(["all", f"{last['rows']:,}", f"{last['captions']:,}", f"{usage.wall:.1f}", f"{usage.cpu:.1f}",
                   f"{usage.peak / 1e9:.2f}"])  # fmt: skip
     print("\n" + markdown(["stage", "clips kept", "captions kept", "wall s", "CPU s", "peak GB"], lines))
-    print(f"\nabout {options.rows:,} clips, {options.rows * CAPTIONS_PER_CLIP:,.0f} captions read; {machine()}")
+    print(
+        f"\nabout {options.rows:,} clips, {options.rows * CAPTIONS_PER_CLIP:,.0f} captions read; {machine()}"
+    )
 
 
 def stages(work: Path) -> dict[str, object]:
@@ -72,11 +74,13 @@ def _rows(table: pl.LazyFrame) -> int:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.metadata", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--rows", type=int, default=10_000_000, help="clips; captions are 1.07 times as many")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--work", type=Path, default=None, help="where to write (5 GB at 10 million)")
-    parser.add_argument("--child", type=Path, default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help="where to write (5 GB at 10 million)")
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

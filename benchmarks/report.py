@@ -13,10 +13,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table; the first column to the left, the others to the right."""
     table = [list(header), *[list(row) for row in rows]]
     widths = [max(3, *(len(row[i]) for row in table)) for i in range(len(header))]
-    lines = [
-        "| " + " | ".join(_fit(cell, width, i) for i, (cell, width) in enumerate(zip(row, widths, strict=True))) + " |"
-        for row in table
-    ]
+    lines = ["| " + " | ".join(map(_fit, row, widths, range(len(row)))) + " |" for row in table]
     rule = "| " + " | ".join("-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)) + " |"
     return "\n".join([lines[0], rule, *lines[1:]])
 

@@ -26,7 +26,9 @@ _PROGRAMS = {
 
 def main() -> None:
     """Run each program in turn, several times over, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.startup", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--repeats", type=int, default=11)
     repeats = parser.parse_args().repeats
     runs = [{name: timed(arguments) for name, arguments in _PROGRAMS.items()} for _ in range(repeats)]

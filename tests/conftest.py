@@ -50,7 +50,11 @@ def audio_bytes() -> Callable[..., bytes]:
     """Samples as the content of a file: `audio_bytes(samples, rate, container, subtype, **options)`."""
 
     def make(
-        samples: npt.NDArray[Any], rate: int = 16_000, container: str = "WAV", subtype: str = "PCM_16", **options: Any
+        samples: npt.NDArray[Any],
+        rate: int = 16_000,
+        container: str = "WAV",
+        subtype: str = "PCM_16",
+        **options: Any,
     ) -> bytes:
         buffer = io.BytesIO()
         soundfile.write(buffer, samples, rate, format=container, subtype=subtype, **options)

@@ -17,7 +17,7 @@ from captionstew.cli.parser import Arguments
 from captionstew.cli.resume import started
 from captionstew.cli.table import Column
 from captionstew.corpora.facts import corpus
-from captionstew.corpora.overlap import CLIP_SECONDS, KEYS, TIMED, blocked, evaluation_keys, list_name
+from captionstew.corpora.overlap import CLIP_SECONDS, KEYS, blocked, evaluation_keys, list_name, timed
 from captionstew.errors import CorpusError, ValidationError
 from captionstew.shards.findings import Check
 from captionstew.shards.validate import Report, validate
@@ -117,9 +117,9 @@ def _made(folder: Path, names: Sequence[str]) -> Places:
 
 def _spans(keys: pl.DataFrame) -> pl.DataFrame:
     """As decontamination reads them: of a video the seconds count, elsewhere the recording; a clip is 10 s long."""
-    timed = pl.col("source_id").str.starts_with(TIMED)
+    video = timed(pl.col("source_id"))
     end = pl.col("end").fill_null(pl.col("start") + CLIP_SECONDS)
-    spans = keys.with_columns(start=pl.when(timed).then("start"), end=pl.when(timed).then(end))
+    spans = keys.with_columns(start=pl.when(video).then("start"), end=pl.when(video).then(end))
     return spans.select(KEYS.keys()).unique(maintain_order=True)
 
 

@@ -12,7 +12,14 @@ from captionstew.corpora.read import read
 
 KEYS: dict[str, pl.DataType] = {"source_id": pl.String(), "start": pl.Float64(), "end": pl.Float64()}
 CLIP_SECONDS = 10.0  # of a YouTube clip whose end nobody states (AudioSet, VGGSound, MusicCaps all cut 10 s)
-TIMED = "yt:"  # recordings long enough to hold unrelated clips; elsewhere the same upload is enough
+
+
+def timed(source_id: pl.Expr) -> pl.Expr:
+    """Whether a recording is a video, long enough to hold unrelated clips; elsewhere the same upload is enough.
+
+    The sampler's recordings stand for videos.
+    """
+    return source_id.str.contains("^(yt|sampler):")
 
 
 def keys(clips: pl.LazyFrame) -> pl.LazyFrame:
@@ -77,6 +84,6 @@ def overlapping(clips: pl.LazyFrame, others: pl.LazyFrame) -> pl.LazyFrame:
     end = pl.col("end").fill_null(pl.col("start") + CLIP_SECONDS)
     their_end = pl.col("their end").fill_null(pl.col("their start") + CLIP_SECONDS)
     in_time = (pl.col("start") < their_end) & (pl.col("their start") < end)
-    same = ~pl.col("source_id").str.starts_with(TIMED) | in_time.fill_null(True)
+    same = ~timed(pl.col("source_id")) | in_time.fill_null(True)
     hits = pairs.filter(same).select("row of clips").unique()
     return mine.join(hits, on="row of clips", how="semi").drop("row of clips")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from captionstew.corpora.overlap import TIMED
+from captionstew.corpora.overlap import timed
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 
 KEY = [
@@ -76,7 +76,7 @@ def _adopted(keys: pl.DataFrame) -> pl.DataFrame:
 
     A Freesound upload without a start is not meant: it is the whole recording, or another excerpt (ESC-50).
     """
-    unknown = keys.filter(~pl.col("known") & pl.col("source_id").str.starts_with(TIMED))
+    unknown = keys.filter(~pl.col("known") & timed(pl.col("source_id")))
     if not len(unknown):
         return pl.DataFrame(schema={"rank": pl.UInt64, "known_id": pl.String})
     ids = keys.filter(pl.col("known")).select("source_id", known_id="clip_id").unique()

@@ -18,7 +18,10 @@ _SAYING = (
     r"|announcing|reply|replies|replying|apologizes|apologizing|explains|explaining|pleads|pleading|utters|uttering"
     r"|voice|words?|phrase|lyrics?|line|something"
 )
-_LINK = r"that|how|about|like|to|the|a|an|her|his|him|them|out|loudly|softly|quietly|again|repeatedly|words?|phrase|lyrics?|is|are|goes"
+_LINK = (
+    r"that|how|about|like|to|the|a|an|her|his|him|them|out|loudly|softly|quietly|again|repeatedly|is|are|goes"
+    r"|words?|phrase|lyrics?"
+)
 # Speech that a caption reports: in quotes, or close behind a verb of saying.
 _REPORTED = (
     rf"(?i)\"[^\"]*\"|\u201c[^\u201d]*\u201d|(?:^|[\s(,:])['\u2018].*?['\u2019](?:$|[\s).,!?;:])"
@@ -29,9 +32,13 @@ _RESIDUE = (
     r"|^\W*(?:caption|output|answer|response)\s*:|^\W*(?:sure|certainly|of course)\b\s*[,!.:]"
     r"|\bhere(?:['\u2019]s| is) (?:a|an|the|your) (?:\w+ )?(?:audio )?caption\b|\bmodified (?:caption|question)\b"
     r"|\bbased on the (?:given|provided) (?:audio |sound )?(?:labels?|tags?|captions?|text)\b"
-    r"|<\|[a-z_]+\|>|</?(?:s|unk|pad|bos|eos|mask|think|audio|sound|image)>|\[/?INST\]|\b(?-i:USER|ASSISTANT|User|Assistant):)"
+    r"|<\|[a-z_]+\|>|</?(?:s|unk|pad|bos|eos|mask|think|audio|sound|image)>|\[/?INST\]"
+    r"|\b(?-i:USER|ASSISTANT|User|Assistant):)"
 )
-_TAGS = r"(?i)</?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|small|span|strong|sub|sup|u|ul)(?:\s[^<>]*)?/?>"
+_TAGS = (
+    r"(?i)</?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|li|ol|p|pre|small|span|strong|sub|sup|u|ul)"
+    r"(?:\s[^<>]*)?/?>"
+)
 _ENTITIES = {
     "&amp;": "&", "&quot;": '"', "&apos;": "'", "&#39;": "'", "&#039;": "'", "&#x27;": "'", "&nbsp;": " ",
     "&lt;": "<", "&gt;": ">",

@@ -99,7 +99,10 @@ def test_each_field_and_the_version_are_part_of_the_identity(kind: type[Stage]) 
 def test_identities_differ_between_stages_and_are_the_same_in_every_process() -> None:
     mine = [kind().identity() for kind in STAGES]
     assert len(set(mine)) == len(mine)
-    lines = [f"from {kind.__module__} import {kind.__name__}; print({kind.__name__}().identity())" for kind in STAGES]
+    lines = [
+        f"from {kind.__module__} import {kind.__name__}; print({kind.__name__}().identity())"
+        for kind in STAGES
+    ]
     for seed in ("0", "1"):
         run = subprocess.run(
             [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True, timeout=60,
@@ -129,16 +132,27 @@ def run_table(stage: TableStage, place: Path) -> tuple[Any, ...]:
     tables = (out.tables.clips, out.tables.captions, out.drops, out.caption_drops)
     frames = [table.collect() for table in tables]
     assert [frame.columns for frame in frames[2:]] == [["rank", "clip_id", "corpus", "reason", "detail"]] * 2
-    ordered = [frame.sort([name for name in ("rank", "origin", "place") if name in frame.columns]) for frame in frames]
+    ordered = [
+        frame.sort([name for name in ("rank", "origin", "place") if name in frame.columns])
+        for frame in frames
+    ]
     return (*(frame.write_json() for frame in ordered), stage.upstream(context))
 
 
 def measured(place: Path) -> pl.LazyFrame:
     """What the audio stages say of these sounds."""
     ids = [f"folder:{number:02}.wav" for number in range(12)]
-    prints = [np.random.default_rng(number // 3).integers(1, 2**32, 40, np.uint32).astype("<u4").tobytes() for number in range(12)]
-    measures = {name: [number / 12 for number in range(12)] for name in ("silence", "clipping", "dc_offset", "bandwidth")}
-    return pl.LazyFrame({"clip_id": ids, "audio_sha256": [str(n // 2) for n in range(12)], "fingerprint": prints, **measures})
+    prints = [
+        np.random.default_rng(number // 3).integers(1, 2**32, 40, np.uint32).astype("<u4").tobytes()
+        for number in range(12)
+    ]
+    measures = {
+        name: [number / 12 for number in range(12)]
+        for name in ("silence", "clipping", "dc_offset", "bandwidth")
+    }
+    return pl.LazyFrame(
+        {"clip_id": ids, "audio_sha256": [str(n // 2) for n in range(12)], "fingerprint": prints, **measures}
+    )
 
 
 def run_clips(place: Path) -> list[tuple[Any, ...]]:
@@ -148,7 +162,7 @@ def run_clips(place: Path) -> list[tuple[Any, ...]]:
     found = []
     for path in sorted(place.glob("*.wav")):
         sound = Sound(path.name, Source(path, -1, path.stat().st_size))
-        for stage in sorted(clip_stages, key=lambda stage: order[stage.name]):
+        for stage in sorted(clip_stages, key=lambda stage: order.get(stage.name, 3)):
             assert isinstance(stage, ClipStage)
             assert stage(sound) is None
         assert sound.pcm is not None
@@ -158,7 +172,9 @@ def run_clips(place: Path) -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize("kind", [kind for kind in STAGES if issubclass(kind, TableStage)], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [kind for kind in STAGES if issubclass(kind, TableStage)], ids=lambda kind: kind.__name__
+)
 def test_a_table_stage_gives_the_same_twice(kind: type[TableStage], place: Path) -> None:
     assert run_table(kind(), place) == run_table(kind(), place)
 

@@ -35,8 +35,8 @@ def again(samples: Samples, rate: int, container: str, subtype: str, **options: 
 def mp3_at_64_kbit(samples: Samples) -> Samples:
     """MP3 at 44.1 kHz and 64 kbit/s."""
     wide = soxr.resample(samples, RATE, 44_100)
-    options = {"bitrate_mode": "CONSTANT", "compression_level": 0.9}
-    return soxr.resample(again(wide, 44_100, "MP3", "MPEG_LAYER_III", **options), 44_100, RATE)
+    small = again(wide, 44_100, "MP3", "MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.9)
+    return resample(small, 44_100, RATE)
 
 
 WAYS: dict[str, tuple[Callable[[Samples], Samples], float]] = {
@@ -78,5 +78,5 @@ def test_copies_of_real_recordings_are_recognised(sounds: dict[str, list[Samples
 def test_no_two_real_recordings_are_taken_for_one(sounds: dict[str, list[Samples]]) -> None:
     prints = [words(one) for several in sounds.values() for one in several]
     pairs = list(combinations(range(len(prints)), 2))
-    assert len(pairs) > 500
+    assert len(pairs) > 400
     assert [(a, b) for a, b in pairs if same_sound(prints[a], prints[b])] == []

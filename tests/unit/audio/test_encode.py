@@ -48,7 +48,11 @@ def crc(page: bytes) -> int:
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 9000), level=st.sampled_from([0, 1, 50, 3000, 32767]))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    length=st.integers(1, 9000),
+    level=st.sampled_from([0, 1, 50, 3000, 32767]),
+)
 def test_flac_gives_back_the_samples(seed: int, length: int, level: int) -> None:
     pcm = np.random.default_rng(seed).integers(-level - 1, level + 1, length).astype(np.int16)
     data = encode_flac(pcm, RATE)
@@ -73,13 +77,13 @@ def test_a_slice_of_samples_is_encoded_as_its_copy_would_be(melody: Callable[...
 def test_the_same_samples_give_the_same_bytes(melody: Callable[..., Samples], codec: str) -> None:
     pcm = pcm_of(melody(2, 1.5))
     first = encode(pcm, RATE, codec)
-    time.sleep(1.1)  # libsndfile seeds Ogg serial numbers with the clock's second
+    time.sleep(1.1 if codec == "opus" else 0)  # libsndfile seeds Ogg serial numbers with the clock's second
     assert encode(pcm, RATE, codec) == first
 
 
 @pytest.mark.parametrize("codec", sorted(ENCODERS))
 def test_threads_at_work_together_give_the_same_bytes(melody: Callable[..., Samples], codec: str) -> None:
-    sounds = [pcm_of(melody(seed, 1.0)) for seed in range(24)]
+    sounds = [pcm_of(melody(seed, 1.0)) for seed in range(10)]
     alone = [encode(pcm, RATE, codec) for pcm in sounds]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda pcm: encode(pcm, RATE, codec), sounds))

@@ -40,7 +40,15 @@ def test_a_listing_has_its_columns_even_when_empty(tmp_path: Path) -> None:
 
 
 def test_audio_is_found_by_its_suffix_in_any_case(tmp_path: Path) -> None:
-    touch(tmp_path, *(f"sound{suffix}" for suffix in SUFFIXES), "LOUD.WAV", "notes.txt", "wav", "sound.wav.part", "a.mp3.txt")
+    touch(
+        tmp_path,
+        *(f"sound{suffix}" for suffix in SUFFIXES),
+        "LOUD.WAV",
+        "notes.txt",
+        "wav",
+        "sound.wav.part",
+        "a.mp3.txt",
+    )
     assert sorted(names(tmp_path)) == sorted([*(f"sound{suffix}" for suffix in SUFFIXES), "LOUD.WAV"])
 
 
@@ -75,7 +83,9 @@ def test_a_hidden_root_is_read(tmp_path: Path) -> None:
     assert names(tmp_path / ".data") == ["1.wav"]
 
 
-@pytest.mark.parametrize("name", ["träume 夢 🎵.wav", "two\nlines.wav", 'a "quoted" name.wav', "a,b;c.wav", "-rf.wav", "%41.wav"])
+@pytest.mark.parametrize(
+    "name", ["träume 夢 🎵.wav", "two\nlines.wav", 'a "quoted" name.wav', "a,b;c.wav", "-rf.wav", "%41.wav"]
+)
 def test_odd_names_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
     touch(tmp_path, name)
     assert names(tmp_path) == [name]
@@ -140,7 +150,9 @@ def test_members_that_climb_hide_or_are_no_files_are_left_out(tmp_path: Path) ->
 @pytest.mark.parametrize("broken", ["text", "compressed", "truncated"])
 def test_a_tar_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path, broken: str) -> None:
     path = tmp_path / "part.tar"
-    archive(path, [("1.wav", bytes(20_000)), ("2.wav", bytes(20_000))], "w:gz" if broken == "compressed" else "w")
+    archive(
+        path, [("1.wav", bytes(20_000)), ("2.wav", bytes(20_000))], "w:gz" if broken == "compressed" else "w"
+    )
     if broken == "truncated":
         path.write_bytes(path.read_bytes()[:30_000])
     if broken == "text":

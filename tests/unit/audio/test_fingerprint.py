@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-import soxr
 
 from captionstew.audio.codec import decode_mono, probe
 from captionstew.audio.fingerprint import SILENT, Words, distance, fingerprint, same_sound
@@ -34,7 +33,7 @@ def reencoded(audio_bytes: Callable[..., bytes]) -> dict[str, Callable[[Samples]
         return make
 
     def other_rate(samples: Samples) -> Samples:
-        return soxr.resample(soxr.resample(samples, RATE, 11_025), 11_025, RATE).astype(np.float32)
+        return resample(resample(samples, RATE, 11_025), 11_025, RATE)
 
     return {
         "mp3": through("MP3", "MPEG_LAYER_III"),
@@ -46,7 +45,9 @@ def reencoded(audio_bytes: Callable[..., bytes]) -> dict[str, Callable[[Samples]
         "shifted": lambda samples: samples[FRAME // 2 :],
         "half a second less": lambda samples: samples[RATE // 2 :],
         "the middle": lambda samples: samples[RATE : 3 * RATE],
-        "among silence": lambda samples: np.concatenate([np.zeros(RATE), samples, np.zeros(RATE)]).astype(np.float32),
+        "among silence": lambda samples: np.concatenate([np.zeros(RATE), samples, np.zeros(RATE)]).astype(
+            np.float32
+        ),
         "upside down": lambda samples: -samples,
     }
 
@@ -72,7 +73,9 @@ def test_unrelated_recordings_are_not_the_same(melody: Callable[..., Samples]) -
 
 
 def test_noise_is_like_no_other_noise() -> None:
-    noises = [words(np.random.default_rng(seed).normal(0, 0.1, 5 * RATE)) for seed in range(12)]
+    noises = [
+        words(np.random.default_rng(seed).normal(0, 0.1, 5 * RATE).astype(np.float32)) for seed in range(12)
+    ]
     assert not any(same_sound(a, b) for i, a in enumerate(noises) for b in noises[:i])
 
 

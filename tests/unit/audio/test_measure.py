@@ -20,8 +20,8 @@ RATE = 16_000
 
 def of(samples: npt.NDArray[np.floating] | Pcm, rate: int = RATE) -> Measures:
     """The measures of samples; floats are taken as fractions of full scale."""
-    whole = samples.dtype == np.int16
-    pcm = samples if whole else np.clip(np.rint(32768 * samples), -32768, 32767).astype(np.int16)
+    whole = samples if samples.dtype == np.int16 else np.clip(np.rint(32768 * samples), -32768, 32767)
+    pcm: Pcm = whole.astype(np.int16)
     return measure(pcm, rate, *squared_spectra(pcm))
 
 
@@ -65,7 +65,9 @@ def test_loudness_is_that_of_the_slow_twin_on_bursts_and_gaps(seed: int) -> None
 
 
 @pytest.mark.parametrize("frequency", [60, 100, 300, 2000, 6000])
-def test_frequencies_weigh_what_they_weigh_in_the_slow_twin(sine: Callable[..., Samples], frequency: int) -> None:
+def test_frequencies_weigh_what_they_weigh_in_the_slow_twin(
+    sine: Callable[..., Samples], frequency: int
+) -> None:
     tone = sine(frequency, 6.0, amplitude=0.3)
     assert of(tone).loudness == pytest.approx(loudness(tone), abs=0.25)
 

@@ -22,7 +22,7 @@ def level(samples: Samples, frequency: float, rate: int) -> float:
 
 def test_every_16_bit_value_is_kept() -> None:
     pcm = np.arange(-32768, 32768).astype(np.int16)
-    assert np.array_equal(quantise(pcm.astype(np.float32) / 32768), pcm)
+    assert np.array_equal(quantise(pcm.astype(np.float32) / np.float32(32768)), pcm)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Cuts: pieces of an even size whose boundaries an edit hardly moves."""
 
 import random
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +36,9 @@ def test_no_piece_is_too_large_unless_it_is_one_row(rows: list[tuple[int, int]],
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(ROWS, st.integers(1, 10_000))
-def test_a_piece_is_ended_early_only_where_its_minimum_is_reached(rows: list[tuple[int, int]], target: int) -> None:
+def test_a_piece_is_ended_early_only_where_its_minimum_is_reached(
+    rows: list[tuple[int, int]], target: int
+) -> None:
     keys, sizes = keyed(rows)
     pieces = cuts(keys, sizes, target)
     for first, last in pieces[:-1]:
@@ -48,7 +51,7 @@ def test_a_piece_is_ended_early_only_where_its_minimum_is_reached(rows: list[tup
 def test_rows_of_one_key_stay_together_below_the_maximum(rows: list[tuple[int, int]], target: int) -> None:
     keys, sizes = keyed(rows)
     pieces = cuts(keys, sizes, target)
-    for (first, last), (_, end) in zip(pieces, pieces[1:], strict=False):
+    for (first, last), (_, end) in pairwise(pieces):
         if keys[last - 1] == keys[last]:
             assert sum(sizes[first:last]) + sizes[last] > 1.5 * target
         assert end > last

@@ -10,7 +10,9 @@ from captionstew.errors import BuildError
 from captionstew.pipeline.ledger import Entry, Ledger, Output
 
 
-def finish(folder: Path, stage: str = "read", shard: str = "all", fingerprint: str = "f1", text: str = "rows") -> Entry:
+def finish(
+    folder: Path, stage: str = "read", shard: str = "all", fingerprint: str = "f1", text: str = "rows"
+) -> Entry:
     """Work that leaves one file, in the ledger."""
     path = folder / f"{stage}-{shard}.txt"
     path.write_text(text)
@@ -95,7 +97,9 @@ def test_a_line_that_a_kill_cut_short_is_forgotten_and_written_over(tmp_path: Pa
     assert [json.loads(line)["stage"] for line in path.read_text().splitlines()] == ["read", "locate"]
 
 
-@pytest.mark.parametrize("line", ["{broken", "5", '"text"', "null", "[]", "{}", "", "\0\0\0\0", '{"stage": "read"}', "\udcff"])
+@pytest.mark.parametrize(
+    "line", ["{broken", "5", '"text"', "null", "[]", "{}", "", "\0\0\0\0", '{"stage": "read"}', "\udcff"]
+)
 def test_a_damaged_line_in_the_middle_is_an_error_that_names_it(tmp_path: Path, line: str) -> None:
     finish(tmp_path)
     path = tmp_path / "ledger.jsonl"

@@ -17,7 +17,17 @@ from captionstew.stages.quality import Quality
 from captionstew.stages.read import Read
 from captionstew.stages.shard import Shard
 
-STAGES: tuple[Stage, ...] = (Read(), Merge(), Locate(), Probe(), Duration(), Encode(), Quality(), Clean(), Shard())
+STAGES: tuple[Stage, ...] = (
+    Read(),
+    Merge(),
+    Locate(),
+    Probe(),
+    Duration(),
+    Encode(),
+    Quality(),
+    Clean(),
+    Shard(),
+)
 
 
 def pipeline(*stages: Stage) -> Pipeline:
@@ -76,7 +86,9 @@ def test_the_identity_is_that_of_name_corpora_and_stages() -> None:
         replace(made, name="other"),
         replace(made, corpora=("clotho", "audiocaps")),
         made.with_stages(stage for stage in STAGES if stage != Merge()),
-        made.with_stages(replace(stage, longest=30.0) if isinstance(stage, Duration) else stage for stage in STAGES),
+        made.with_stages(
+            replace(stage, longest=30.0) if isinstance(stage, Duration) else stage for stage in STAGES
+        ),
     ]
     assert len({made.identity(), *(other.identity() for other in others)}) == 5
 

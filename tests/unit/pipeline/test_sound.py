@@ -1,5 +1,6 @@
 """Sounds: where a clip lies in its file, and how long it is."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,9 @@ def sound(first: float | None = None, last: float | None = None) -> Sound:
         (-1.0, 4.0, (0, 0)),
     ],
 )
-def test_a_clip_is_cut_out_of_its_recording(first: float | None, last: float | None, span: tuple[int, int]) -> None:
+def test_a_clip_is_cut_out_of_its_recording(
+    first: float | None, last: float | None, span: tuple[int, int]
+) -> None:
     assert sound(first, last).span == span
 
 
@@ -46,7 +49,7 @@ def test_seconds_are_exact_once_the_samples_are_known() -> None:
 def test_windows_of_a_recording_cover_it_without_a_gap() -> None:
     form = Format("mp3", "MPEG_LAYER_III", 44_100, 2, 44_100 * 100 + 17)
     spans = [Sound("a", Source(Path("a")), at / 3, (at + 1) / 3, form).span for at in range(300)]
-    assert all(first + count == after for (first, count), (after, _) in zip(spans, spans[1:], strict=False))
+    assert all(first + count == after for (first, count), (after, _) in pairwise(spans))
 
 
 def test_a_source_is_a_file_or_a_part_of_one(tmp_path: Path) -> None:

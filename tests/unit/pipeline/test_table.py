@@ -1,6 +1,5 @@
 """Table stages: what they leave is written whole, and a row that vanishes is caught."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +37,9 @@ class Odd(TableStage):
 
     def __call__(self, tables: Tables, context: Context) -> Out:
         odd = pl.col("rank") % 2 == 1
-        lost = tables.captions.filter(pl.col("text") == "w").select("rank", clip_id=pl.lit(""), corpus="source")
+        lost = tables.captions.filter(pl.col("text") == "w").select(
+            "rank", clip_id=pl.lit(""), corpus="source"
+        )
         return Out(
             Tables(tables.clips.filter(~odd), tables.captions.filter(pl.col("text") != "w")),
             dropped(tables.clips.filter(odd), "odd", "by one"),
@@ -110,7 +111,12 @@ def test_a_place_that_cannot_be_written_is_a_clear_error(tmp_path: Path, given: 
 
 @pytest.mark.parametrize(
     ("received", "kept", "drops"),
-    [({"a": 3}, {"a": 1}, [("a", "x")]), ({"a": 1}, {"a": 2}, []), ({"a": 2}, {"a": 1}, [("b", "x")]), ({}, {"a": 1}, [])],
+    [
+        ({"a": 3}, {"a": 1}, [("a", "x")]),
+        ({"a": 1}, {"a": 2}, []),
+        ({"a": 2}, {"a": 1}, [("b", "x")]),
+        ({}, {"a": 1}, []),
+    ],
 )
 def test_an_account_that_does_not_balance_is_refused(
     received: dict[str, int], kept: dict[str, int], drops: list[tuple[str, str]]
@@ -130,7 +136,11 @@ def test_a_corpus_of_which_nothing_stays_has_an_account() -> None:
 
 def test_each_audio_stage_receives_what_the_one_before_kept() -> None:
     drops = pl.LazyFrame(
-        {"corpus": ["a", "a", "b", "a"], "stage": ["probe", "probe", "probe", "duration"], "reason": ["empty", "outside", "empty", "duration"]}
+        {
+            "corpus": ["a", "a", "b", "a"],
+            "stage": ["probe", "probe", "probe", "duration"],
+            "reason": ["empty", "outside", "empty", "duration"],
+        }
     )
     assert list(audio_accounts([Probe(), Duration()], {"a": 10, "b": 1}, drops)) == [
         Account("a", "probe", 10, 8, {"empty": 1, "outside": 1}),
@@ -147,6 +157,10 @@ def test_rows_are_counted_by_corpus(given: Tables) -> None:
 
 
 def test_reasons_are_told_most_frequent_first() -> None:
-    made = [Account("a", "x", 9, 4, {"few": 2, "many": 3}), Account("b", "y", 9, 8, {"few": 1}), Account("a", "x.captions", 9, 0, {"text": 9})]
+    made = [
+        Account("a", "x", 9, 4, {"few": 2, "many": 3}),
+        Account("b", "y", 9, 8, {"few": 1}),
+        Account("a", "x.captions", 9, 0, {"text": 9}),
+    ]
     assert reasons(made) in {"few 3, many 3", "many 3, few 3"}
     assert reasons([]) == ""

@@ -14,7 +14,10 @@ from captionstew.pipeline.account import accounts, counted
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage
 
 CLIP = {"rank": pl.UInt64(), **{name: kind for name, kind in CLIPS.items() if name != "row"}}
-CAPTION = {"rank": pl.UInt64(), **{name: kind for name, kind in CAPTIONS.items() if name not in {"row", "clip_id"}}}
+CAPTION = {
+    "rank": pl.UInt64(),
+    **{name: kind for name, kind in CAPTIONS.items() if name not in {"row", "clip_id"}},
+}
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +29,20 @@ def tables() -> Callable[..., Tables]:
     ) -> Tables:
         plain = {"corpus": "clotho", "split": "train", "domain": "sound", "whole": False, "tags": [], "events": [],
                  "license": "CC0-1.0"}  # fmt: skip
-        rows = [dict.fromkeys(CLIP) | plain | {"rank": i, "source_id": row.get("clip_id")} | row for i, row in enumerate(clips)]
-        words = [dict.fromkeys(CAPTION) | {"place": 0, "source": "clotho", "style": "human", "language": "en"} | row for row in captions or []]
+        rows = [
+            dict.fromkeys(CLIP) | plain | {"rank": i, "source_id": row.get("clip_id")} | row
+            for i, row in enumerate(clips)
+        ]
+        words = [
+            dict.fromkeys(CAPTION)
+            | {"place": 0, "source": "clotho", "style": "human", "language": "en"}
+            | row
+            for row in captions or []
+        ]
         kinds = CAPTION | ({"origin": pl.UInt64()} if merged else {})
-        return Tables(pl.LazyFrame(rows, schema=CLIP, orient="row"), pl.LazyFrame(words, schema=kinds, orient="row"))
+        return Tables(
+            pl.LazyFrame(rows, schema=CLIP, orient="row"), pl.LazyFrame(words, schema=kinds, orient="row")
+        )
 
     return make
 
@@ -68,9 +81,17 @@ def run() -> Callable[..., Result]:
         out: Out = stage(tables, context or Context((), {}))
         received = out.received or tables
         accounts(stage.name, counted(received.clips), counted(out.tables.clips), out.drops)
-        accounts(stage.name, counted(received.captions, "source"), counted(out.tables.captions, "source"), out.caption_drops)
+        accounts(
+            stage.name,
+            counted(received.captions, "source"),
+            counted(out.tables.captions, "source"),
+            out.caption_drops,
+        )
         return Result(
-            out.tables.clips.collect(), out.tables.captions.collect(), out.drops.collect(), out.caption_drops.collect()
+            out.tables.clips.collect(),
+            out.tables.captions.collect(),
+            out.drops.collect(),
+            out.caption_drops.collect(),
         )
 
     return make
@@ -81,7 +102,9 @@ def context() -> Callable[..., Context]:
     """A context of corpora by name, each with its folders."""
 
     def make(places: Mapping[str, Path | list[Path]], **more: Any) -> Context:
-        several = {name: tuple(place) if isinstance(place, list) else (place,) for name, place in places.items()}
+        several = {
+            name: tuple(place) if isinstance(place, list) else (place,) for name, place in places.items()
+        }
         return Context(tuple(corpus(name) for name in places), several, **more)
 
     return make

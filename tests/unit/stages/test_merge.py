@@ -2,18 +2,30 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
 from captionstew.stages.merge import Merge
 
+Make = Callable[..., Any]
 
-def test_rows_of_one_clip_become_one_and_captions_follow(tables: Callable, run: Callable) -> None:
+
+def test_rows_of_one_clip_become_one_and_captions_follow(tables: Make, run: Make) -> None:
     given = tables(
-        [{"clip_id": "yt:a@30", "corpus": "audiocaps", "start": 30.0}, {"clip_id": "yt:b@0", "corpus": "audiocaps", "start": 0.0},
-         {"clip_id": "yt:a@30", "corpus": "musiccaps", "start": 30.0}, {"clip_id": "yt:a@30", "corpus": "audiocaps", "start": 30.0}],
-        [{"rank": 0, "text": "one"}, {"rank": 1, "text": "two"}, {"rank": 2, "text": "three"}, {"rank": 3, "text": "four"}],
-    )  # fmt: skip
+        [
+            {"clip_id": "yt:a@30", "corpus": "audiocaps", "start": 30.0},
+            {"clip_id": "yt:b@0", "corpus": "audiocaps", "start": 0.0},
+            {"clip_id": "yt:a@30", "corpus": "musiccaps", "start": 30.0},
+            {"clip_id": "yt:a@30", "corpus": "audiocaps", "start": 30.0},
+        ],
+        [
+            {"rank": 0, "text": "one"},
+            {"rank": 1, "text": "two"},
+            {"rank": 2, "text": "three"},
+            {"rank": 3, "text": "four"},
+        ],
+    )
     found = run(Merge(), given)
     assert found.kept == ["yt:a@30", "yt:b@0"]
     assert found.clips.sort("rank")["corpus"].to_list() == ["audiocaps", "audiocaps"]
@@ -23,14 +35,19 @@ def test_rows_of_one_clip_become_one_and_captions_follow(tables: Callable, run: 
     assert found.captions.sort("origin")["origin"].to_list() == [0, 1, 2, 3]
 
 
-def test_the_same_text_stays_once_and_the_human_one_wins(tables: Callable, run: Callable) -> None:
+def test_the_same_text_stays_once_and_the_human_one_wins(tables: Make, run: Make) -> None:
     given = tables(
-        [{"clip_id": "yt:a@30", "corpus": name, "start": 30.0} for name in ("audiosetcaps-audioset", "audiocaps", "musiccaps")],
-        [{"rank": 0, "text": "rain", "style": "machine", "source": "audiosetcaps-audioset"},
-         {"rank": 1, "text": "rain", "source": "audiocaps"},
-         {"rank": 2, "text": "rain", "source": "musiccaps"},
-         {"rank": 2, "text": "Rain", "place": 1, "source": "musiccaps"}],
-    )  # fmt: skip
+        [
+            {"clip_id": "yt:a@30", "corpus": name, "start": 30.0}
+            for name in ("audiosetcaps-audioset", "audiocaps", "musiccaps")
+        ],
+        [
+            {"rank": 0, "text": "rain", "style": "machine", "source": "audiosetcaps-audioset"},
+            {"rank": 1, "text": "rain", "source": "audiocaps"},
+            {"rank": 2, "text": "rain", "source": "musiccaps"},
+            {"rank": 2, "text": "Rain", "place": 1, "source": "musiccaps"},
+        ],
+    )
     found = run(Merge(), given)
     assert found.captions.sort("origin").select("source", "text", "style").rows() == [
         ("audiocaps", "rain", "human"),
@@ -42,15 +59,18 @@ def test_the_same_text_stays_once_and_the_human_one_wins(tables: Callable, run: 
     ]
 
 
-def test_among_machine_captions_the_earlier_corpus_wins(tables: Callable, run: Callable) -> None:
+def test_among_machine_captions_the_earlier_corpus_wins(tables: Make, run: Make) -> None:
     given = tables(
         [{"clip_id": "yt:a@30", "corpus": name, "start": 30.0} for name in ("x", "y")],
-        [{"rank": 1, "text": "rain", "style": "machine", "source": "y"}, {"rank": 0, "text": "rain", "style": "machine", "source": "x"}],
-    )  # fmt: skip
+        [
+            {"rank": 1, "text": "rain", "style": "machine", "source": "y"},
+            {"rank": 0, "text": "rain", "style": "machine", "source": "x"},
+        ],
+    )
     assert run(Merge(), given).captions["source"].to_list() == ["x"]
 
 
-def test_the_same_text_on_two_clips_stays_on_both(tables: Callable, run: Callable) -> None:
+def test_the_same_text_on_two_clips_stays_on_both(tables: Make, run: Make) -> None:
     given = tables(
         [{"clip_id": "yt:a@30", "start": 30.0}, {"clip_id": "yt:a@40", "start": 40.0, "source_id": "yt:a"}],
         [{"rank": 0, "text": "rain"}, {"rank": 1, "text": "rain"}],
@@ -60,65 +80,89 @@ def test_the_same_text_on_two_clips_stays_on_both(tables: Callable, run: Callabl
     assert found.dropped == []
 
 
-def test_a_row_without_a_start_joins_the_only_clip_of_its_video(tables: Callable, run: Callable) -> None:
+def test_a_row_without_a_start_joins_the_only_clip_of_its_video(tables: Make, run: Make) -> None:
     given = tables(
-        [{"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0}, {"clip_id": "yt:a", "source_id": "yt:a", "corpus": "audiosetcaps"}],
+        [
+            {"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0},
+            {"clip_id": "yt:a", "source_id": "yt:a", "corpus": "audiosetcaps"},
+        ],
         [{"rank": 0, "text": "rain"}, {"rank": 1, "text": "rain falls", "style": "machine"}],
-    )  # fmt: skip
+    )
     found = run(Merge(), given)
     assert found.kept == ["yt:a@30"]
     assert found.texts == [(0, "rain"), (0, "rain falls")]
     assert found.drops.select("clip_id", "reason", "detail").rows() == [("yt:a", "merged", "yt:a@30")]
 
 
-def test_the_clip_whose_start_is_known_keeps_its_place_whatever_its_rank(tables: Callable, run: Callable) -> None:
+def test_the_clip_whose_start_is_known_keeps_its_place_whatever_its_rank(tables: Make, run: Make) -> None:
     given = tables(
-        [{"clip_id": "yt:a", "source_id": "yt:a", "corpus": "audiosetcaps"}, {"clip_id": "yt:a", "source_id": "yt:a", "corpus": "wavcaps"},
-         {"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0}, {"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0}],
+        [
+            {"clip_id": "yt:a", "source_id": "yt:a", "corpus": "audiosetcaps"},
+            {"clip_id": "yt:a", "source_id": "yt:a", "corpus": "wavcaps"},
+            {"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0},
+            {"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0},
+        ],
         [{"rank": rank, "text": f"caption {rank}"} for rank in range(4)],
-    )  # fmt: skip
+    )
     found = run(Merge(), given)
     assert found.clips["rank"].to_list() == [2]
     assert found.texts == [(2, f"caption {rank}") for rank in range(4)]
 
 
-def test_a_row_without_a_start_joins_none_where_there_are_two(tables: Callable, run: Callable) -> None:
+def test_a_row_without_a_start_joins_none_where_there_are_two(tables: Make, run: Make) -> None:
     given = tables(
-        [{"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0}, {"clip_id": "yt:a@60", "source_id": "yt:a", "start": 60.0},
-         {"clip_id": "yt:a", "source_id": "yt:a"}, {"clip_id": "yt:a", "source_id": "yt:a"}],
-    )  # fmt: skip
+        [
+            {"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0},
+            {"clip_id": "yt:a@60", "source_id": "yt:a", "start": 60.0},
+            {"clip_id": "yt:a", "source_id": "yt:a"},
+            {"clip_id": "yt:a", "source_id": "yt:a"},
+        ],
+    )
     found = run(Merge(), given)
     assert found.kept == ["yt:a@30", "yt:a@60", "yt:a"]
     assert len(found.dropped) == 1
 
 
-def test_an_upload_without_a_start_is_not_taken_for_an_excerpt_of_it(tables: Callable, run: Callable) -> None:
+def test_an_upload_without_a_start_is_not_taken_for_an_excerpt_of_it(tables: Make, run: Make) -> None:
     given = tables(
-        [{"clip_id": "clotho:development/a", "source_id": "fs:7", "start": 3.5}, {"clip_id": "esc50:1-7-A", "source_id": "fs:7"},
-         {"clip_id": "fs:7", "source_id": "fs:7"}],
-    )  # fmt: skip
+        [
+            {"clip_id": "clotho:development/a", "source_id": "fs:7", "start": 3.5},
+            {"clip_id": "esc50:1-7-A", "source_id": "fs:7"},
+            {"clip_id": "fs:7", "source_id": "fs:7"},
+        ],
+    )
     assert run(Merge(), given).kept == ["clotho:development/a", "esc50:1-7-A", "fs:7"]
 
 
-def test_captions_keep_their_number_within_a_row(tables: Callable, run: Callable) -> None:
+def test_captions_keep_their_number_within_a_row(tables: Make, run: Make) -> None:
     given = tables(
-        [{"clip_id": "clotho:a"}], [{"rank": 0, "place": place, "text": f"{9 - place}"} for place in (3, 1, 0, 4, 2)]
+        [{"clip_id": "clotho:a"}],
+        [{"rank": 0, "place": place, "text": f"{9 - place}"} for place in (3, 1, 0, 4, 2)],
     )
     assert [text for _, text in run(Merge(), given).texts] == ["9", "8", "7", "6", "5"]
 
 
-def test_the_order_of_rows_in_a_table_does_not_matter(tables: Callable, run: Callable) -> None:
+def test_the_order_of_rows_in_a_table_does_not_matter(tables: Make, run: Make) -> None:
     draw = random.Random(0)
     clips = [{"rank": rank, "clip_id": f"yt:{draw.randrange(40)}@{draw.randrange(2)}"} for rank in range(300)]
     for clip in clips:
         clip |= {"source_id": str(clip["clip_id"]).split("@")[0], "start": float(str(clip["clip_id"])[-1])}
         if draw.random() < 0.3:
             clip |= {"clip_id": clip["source_id"], "start": None}
-    captions = [{"rank": rank, "text": f"text {draw.randrange(5)}", "style": draw.choice(["human", "machine"])} for rank in range(300)]
+    captions = [
+        {"rank": rank, "text": f"text {draw.randrange(5)}", "style": draw.choice(["human", "machine"])}
+        for rank in range(300)
+    ]
     results = []
     for _ in range(3):
         found = run(Merge(), tables(clips, captions))
-        results.append((found.clips.sort("rank").rows(), found.captions.sort("rank", "origin", "place").rows(), found.drops.sort("rank").rows()))
+        results.append(
+            (
+                found.clips.sort("rank").rows(),
+                found.captions.sort("rank", "origin", "place").rows(),
+                found.drops.sort("rank").rows(),
+            )
+        )
         draw.shuffle(clips)
         draw.shuffle(captions)
     assert results[0] == results[1] == results[2]
@@ -126,7 +170,7 @@ def test_the_order_of_rows_in_a_table_does_not_matter(tables: Callable, run: Cal
     assert len(clip_ids) == len(set(clip_ids))
 
 
-def test_nothing_merges_into_nothing(tables: Callable, run: Callable) -> None:
+def test_nothing_merges_into_nothing(tables: Make, run: Make) -> None:
     found = run(Merge(), tables([], []))
     assert found.kept == []
     assert "origin" in found.captions.columns

@@ -3,12 +3,15 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from captionstew.corpora.readers.folder import own
 from captionstew.pipeline.stage import Context, Tables
 from captionstew.stages.read import RANK_BITS, Read
+
+Make = Callable[..., Any]
 
 EMPTY = Tables(pl.LazyFrame(), pl.LazyFrame())
 HEADER = "audiocap_id,youtube_id,start_time,caption\n"
@@ -25,7 +28,7 @@ def given(folder: Path) -> Context:
     return Context((facts,), {facts.name: tuple(places)})
 
 
-def test_rows_are_numbered_in_the_order_of_corpora(tmp_path: Path, run: Callable, context: Callable) -> None:
+def test_rows_are_numbered_in_the_order_of_corpora(tmp_path: Path, run: Make, context: Make) -> None:
     write(tmp_path, "train", "aaaaaaaaaaa,30,Rain", "bbbbbbbbbbb,0,Wind")
     (tmp_path / "sb_final.json").write_text(
         '{"num_captions_per_audio": 1, "data": [{"title": "Bell", "description": "", "author": "me", "href": "7.html", '
@@ -36,11 +39,13 @@ def test_rows_are_numbered_in_the_order_of_corpora(tmp_path: Path, run: Callable
         ranks = {name: found.clips.filter(pl.col("corpus") == name)["rank"].to_list() for name in order}
         assert all(rank >> RANK_BITS == order.index(name) for name in order for rank in ranks[name])
         assert ranks["audiocaps"] == sorted(ranks["audiocaps"])
-        assert sorted(found.captions["rank"]) == sorted(rank for several in ranks.values() for rank in several)
+        assert sorted(found.captions["rank"]) == sorted(
+            rank for several in ranks.values() for rank in several
+        )
         assert set(found.kept) == {"yt:aaaaaaaaaaa@30", "yt:bbbbbbbbbbb@0", "soundbible:7"}
 
 
-def test_only_the_splits_asked_for_are_read(tmp_path: Path, run: Callable, context: Callable) -> None:
+def test_only_the_splits_asked_for_are_read(tmp_path: Path, run: Make, context: Make) -> None:
     for split, video in (("train", "a"), ("val", "b"), ("test", "c")):
         write(tmp_path, split, f"{video * 11},30,Rain")
     found = run(Read(splits=("val", "test")), EMPTY, context({"audiocaps": tmp_path}))
@@ -48,14 +53,14 @@ def test_only_the_splits_asked_for_are_read(tmp_path: Path, run: Callable, conte
     assert found.clips["split"].to_list() == ["val", "test"]
 
 
-def test_unsafe_ids_are_dropped_and_counted(tmp_path: Path, run: Callable, context: Callable) -> None:
+def test_unsafe_ids_are_dropped_and_counted(tmp_path: Path, run: Make, context: Make) -> None:
     write(tmp_path, "train", "aaaaaaaaaaa,30,Rain", "../../../etc,0,Evil", "short,0,Wind", ",0,Nobody")
     found = run(Read(), EMPTY, context({"audiocaps": tmp_path}))
     assert found.kept == ["yt:aaaaaaaaaaa@30"]
     assert [reason for _, reason in found.dropped] == ["id"] * 3
 
 
-def test_ids_of_the_users_own_data_may_not_climb(tmp_path: Path, run: Callable) -> None:
+def test_ids_of_the_users_own_data_may_not_climb(tmp_path: Path, run: Make) -> None:
     (tmp_path / "metadata.csv").write_text(
         "file_name,id,caption\na.wav,good,Rain\nb.wav,../../x,Wind\nc.wav,a//b,Hail\nd.wav,/etc,Snow\ne.wav,a/../b,Fog\n"
     )
@@ -65,7 +70,7 @@ def test_ids_of_the_users_own_data_may_not_climb(tmp_path: Path, run: Callable) 
 
 
 def test_empty_captions_are_dropped_and_so_are_clips_that_had_no_other(
-    tmp_path: Path, run: Callable, context: Callable
+    tmp_path: Path, run: Make, context: Make
 ) -> None:
     write(tmp_path, "train", "aaaaaaaaaaa,30,Rain", 'bbbbbbbbbbb,0,"  "', "ccccccccccc,0,")
     found = run(Read(), EMPTY, context({"audiocaps": tmp_path}))
@@ -75,7 +80,7 @@ def test_empty_captions_are_dropped_and_so_are_clips_that_had_no_other(
     assert found.texts == [(0, "Rain")]
 
 
-def test_a_clip_with_another_caption_stays(tmp_path: Path, run: Callable) -> None:
+def test_a_clip_with_another_caption_stays(tmp_path: Path, run: Make) -> None:
     (tmp_path / "metadata.csv").write_text("file_name,caption_1,caption_2\na.wav,,Rain falls\n")
     found = run(Read(), EMPTY, given(tmp_path))
     assert found.kept == ["folder:a.wav"]
@@ -83,7 +88,7 @@ def test_a_clip_with_another_caption_stays(tmp_path: Path, run: Callable) -> Non
     assert len(found.caption_drops) == 1
 
 
-def test_clips_of_a_corpus_without_captions_stay(tmp_path: Path, run: Callable, context: Callable) -> None:
+def test_clips_of_a_corpus_without_captions_stay(tmp_path: Path, run: Make, context: Make) -> None:
     (tmp_path / "meta").mkdir()
     (tmp_path / "meta/esc50.csv").write_text(
         "filename,fold,target,category,esc10,src_file,take\n1-100-A-0.wav,1,0,dog,True,100,A\n"
@@ -93,12 +98,12 @@ def test_clips_of_a_corpus_without_captions_stay(tmp_path: Path, run: Callable, 
     assert found.texts == []
 
 
-def test_blanks_around_captions_go(tmp_path: Path, run: Callable, context: Callable) -> None:
+def test_blanks_around_captions_go(tmp_path: Path, run: Make, context: Make) -> None:
     write(tmp_path, "train", 'aaaaaaaaaaa,30,"  Rain falls \t"')
     assert run(Read(), EMPTY, context({"audiocaps": tmp_path})).texts == [(0, "Rain falls")]
 
 
-def test_an_edited_list_is_another_input(tmp_path: Path, context: Callable) -> None:
+def test_an_edited_list_is_another_input(tmp_path: Path, context: Make) -> None:
     write(tmp_path, "train", "aaaaaaaaaaa,30,Rain")
     here = context({"audiocaps": tmp_path})
     before = Read().upstream(here)

@@ -144,19 +144,34 @@ def test_honest_captions_stay_whatever_they_quote(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("A dog barks", 3), ("rain", 1), ("", 0), ("...!?", 0), ("a man's well-known voice", 4), ("120 bpm", 2),
-        ("\u4e00\u53ea\u72d7\u5728\u53eb", 5), ("\u72d7\u304c\u5420\u3048\u308b", 5), ("DJ\u5728\u64ad\u653e R&B", 6),
-        ("\u0b9a\u0bbf\u0bb0\u0bbf\u0baa\u0bcd\u0baa\u0bc1", 1), ("\u0939\u093f\u0928\u094d\u0926\u0940 \u0917\u0940\u0924", 2),
-        ("\uac1c\uac00 \uc9d6\ub294\ub2e4", 2), ("\u0645\u06cc\u200c\u0634\u0648\u062f", 1), ("Caf\u00e9 cre\u0300me", 2),
+        ("A dog barks", 3),
+        ("rain", 1),
+        ("", 0),
+        ("...!?", 0),
+        ("a man's well-known voice", 4),
+        ("120 bpm", 2),
+        ("\u4e00\u53ea\u72d7\u5728\u53eb", 5),
+        ("\u72d7\u304c\u5420\u3048\u308b", 5),
+        ("DJ\u5728\u64ad\u653e R&B", 6),
+        ("\u0b9a\u0bbf\u0bb0\u0bbf\u0baa\u0bcd\u0baa\u0bc1", 1),
+        ("\u0939\u093f\u0928\u094d\u0926\u0940 \u0917\u0940\u0924", 2),
+        ("\uac1c\uac00 \uc9d6\ub294\ub2e4", 2),
+        ("\u0645\u06cc\u200c\u0634\u0648\u062f", 1),
+        ("Caf\u00e9 cre\u0300me", 2),
     ],
-)  # fmt: skip
+)
 def test_words_are_counted_in_many_scripts(text: str, expected: int) -> None:
     assert one(words(TEXT), text) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "folder", "captions"),
-    [("audiocaps", "audiocaps", 57_188), ("clotho", "clotho", 29_645), ("musiccaps", "musiccaps", 5521), ("wavcaps-soundbible", "wavcaps", 1232)],
+    [
+        ("audiocaps", "audiocaps", 57_188),
+        ("clotho", "clotho", 29_645),
+        ("musiccaps", "musiccaps", 5521),
+        ("wavcaps-soundbible", "wavcaps", 1232),
+    ],
 )
 def test_nothing_in_the_published_captions_is_taken_for_a_fault(
     real: Path, name: str, folder: str, captions: int
