@@ -19,7 +19,6 @@ from captionstew.errors import BuildError, CorpusError, RecipeError, UsageError
 from captionstew.pipeline.pipeline import Pipeline
 from captionstew.pipeline.request import Request
 from captionstew.recipe import override, recipe
-from captionstew.stages.decontaminate import Decontaminate
 from captionstew.stages.encode import Encode
 
 _RUNNERS = ("none", "local", "auto")

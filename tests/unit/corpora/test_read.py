@@ -192,7 +192,9 @@ def test_the_tables_stream(tmp_path: Path) -> None:
 def test_audiosets_lists_of_segments_read_at_their_real_length(tmp_path: Path) -> None:
     line = '{}, 30.000, 40.000, "/m/01g317,/m/04rlf"\n'
     ids_ = [f"a{number:010}" for number in range(120_000)]  # several chunks of the parser
-    (tmp_path / "unbalanced_train_segments.csv").write_text("# one\n# two\n# three\n" + "".join(map(line.format, ids_)))
+    (tmp_path / "unbalanced_train_segments.csv").write_text(
+        "# one\n# two\n# three\n" + "".join(map(line.format, ids_))
+    )
     (tmp_path / "AudioSetCaps_caption.csv").write_text(f"id,caption\nY{ids_[-1]},A bell rings\n")
     found = read(corpus("audiosetcaps-audioset"), [tmp_path])
     assert found.clips.collect()["clip_id"].to_list() == [f"yt:{ids_[-1]}@30"]

@@ -59,10 +59,10 @@ def test_a_relative_path_is_taken_as_it_is(tmp_path: Path, located: Make) -> Non
 def test_a_file_of_another_folder_is_never_taken_for_one_that_is_missing(
     tmp_path: Path, located: Make
 ) -> None:
-    touch(tmp_path, "dog/1.wav", "deep/er/2.wav")
-    assert located(mine("dog/1.wav", "cat/1.wav", "deep/2.wav"), tmp_path) == (
+    touch(tmp_path, "dog/1.wav", "deep/er/2.wav", "b/take/3.wav")
+    assert located(mine("dog/1.wav", "cat/1.wav", "deep/2.wav", "a/take/3.wav"), tmp_path) == (
         {"folder:dog/1.wav": "dog/1.wav"},
-        {"folder:cat/1.wav": "missing", "folder:deep/2.wav": "missing"},
+        {"folder:cat/1.wav": "missing", "folder:deep/2.wav": "missing", "folder:a/take/3.wav": "missing"},
     )
 
 
