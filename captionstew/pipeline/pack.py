@@ -39,6 +39,7 @@ class Piece:
     count: int
     first_caption: int
     captions: int
+    expected_bytes: int  # a little more than its audio
 
 
 def plan_pieces(folder: Path, tables: Tables, audio: pl.LazyFrame, sink: Sink) -> list[Piece]:
@@ -58,8 +59,10 @@ def plan_pieces(folder: Path, tables: Tables, audio: pl.LazyFrame, sink: Sink) -
                 key = "clip.v1" if tier == "audio" else "caption.v1"
                 path = folder / shard_path(tier, str(corpus), str(split), number, len(parts))
                 captions = int(group["num_captions"][first:last].sum())
+                audio_bytes = int(group["length"][first:last].sum()) if tier == "audio" else 0
+                expected = audio_bytes + audio_bytes // 50
                 piece = Piece(
-                    "", path, key, plan, at + first, last - first, int(starts[at + first]), captions
+                    "", path, key, plan, at + first, last - first, int(starts[at + first]), captions, expected
                 )
                 pieces.append(_named(piece))
         at += len(group)
@@ -68,7 +71,7 @@ def plan_pieces(folder: Path, tables: Tables, audio: pl.LazyFrame, sink: Sink) -
 
 def run_piece(piece: Piece) -> Written:
     """Write the shard."""
-    return write_shard(piece.path, _tables(piece), piece.schema)
+    return write_shard(piece.path, _tables(piece), piece.schema, piece.expected_bytes)
 
 
 def _write_plan(plan: Path, tables: Tables, audio: pl.LazyFrame) -> None:

@@ -18,6 +18,7 @@ from captionstew.pipeline.ledger import Output
 from captionstew.pipeline.memory import audio_process
 from captionstew.pipeline.sound import Sound, Source
 from captionstew.pipeline.stage import ClipStage
+from captionstew.shards.allocate import STEP, allocate
 from captionstew.shards.atomic import disk_errors, replacing
 
 AUDIO = {
@@ -84,14 +85,17 @@ def _run(unit: Unit) -> Done:
     table: list[dict[str, Any]] = []
     blobs = unit.folder / f"{unit.name}.bin"
     with replacing(blobs) as temporary, disk_errors(blobs), temporary.open("wb") as file:
-        at = 0
+        at = room = 0
         for record, encoded in _in_order(rows, roots, unit):
             if encoded:
+                while at + len(encoded) > room:
+                    allocate(file.fileno(), room, STEP)
+                    room += STEP
                 record |= {"offset": at, "length": len(encoded)}
                 file.write(encoded)
                 at += len(encoded)
             table.append(record)
-        file.flush()
+        file.truncate(at)
     frame = pl.DataFrame(table, schema=AUDIO, orient="row")
     path = unit.folder / f"{unit.name}.parquet"
     with replacing_table(path) as temporary:

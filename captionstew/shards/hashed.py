@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from types import TracebackType
 
+from captionstew.shards.allocate import allocate
 from captionstew.shards.atomic import disk_errors
 
 
@@ -14,7 +15,7 @@ class HashedFile:
     a fault of the disk is kept, and what follows is discarded, until `check` raises it.
     """
 
-    def __init__(self, temporary: Path, path: Path) -> None:
+    def __init__(self, temporary: Path, path: Path, expected: int = 0) -> None:
         self.path = path
         self.size = 0
         self.closed = False  # asked for by pyarrow
@@ -22,6 +23,8 @@ class HashedFile:
         self._fault: OSError | None = None
         with disk_errors(path):
             self._file = temporary.open("wb")
+        if expected:
+            allocate(self._file.fileno(), 0, expected)
 
     def __enter__(self) -> "HashedFile":
         return self
@@ -31,6 +34,7 @@ class HashedFile:
     ) -> None:
         self.closed = True
         try:
+            self._file.truncate(self.size)
             self._file.close()
         except OSError as fault:
             self._fault = self._fault or fault

@@ -38,7 +38,9 @@ class Written:
     sha256: str
 
 
-def write_shard(path: Path, tables: Iterable[pa.Table], schema_key: str = "clip.v1") -> Written:
+def write_shard(
+    path: Path, tables: Iterable[pa.Table], schema_key: str = "clip.v1", expected_bytes: int = 0
+) -> Written:
     """Write rows, in the order given, as one Parquet file that is either whole or absent.
 
     Tables may have any number of rows. AssertionError, naming the row, if they break the contract: other
@@ -46,7 +48,7 @@ def write_shard(path: Path, tables: Iterable[pa.Table], schema_key: str = "clip.
     BuildError if the disk is full or the folder closed.
     """
     contract, tally = schema(schema_key).arrow(), _Tally(path.name, _required(schema_key))
-    with replacing(path) as temporary, HashedFile(temporary, path) as file:
+    with replacing(path) as temporary, HashedFile(temporary, path, expected_bytes) as file:
         with pq.ParquetWriter(file, contract, **parquet_settings(contract)) as writer:
             for group in tally.checked(_groups(tables, contract)):
                 writer.write_table(group, row_group_size=ROWS_PER_GROUP)
@@ -102,7 +104,8 @@ def _groups(tables: Iterable[pa.Table], contract: pa.Schema) -> Iterator[pa.Tabl
 
 def _join(parts: list[pa.Table], contract: pa.Schema) -> pa.Table:
     same = [part.replace_schema_metadata(contract.metadata) for part in parts]
-    return pa.concat_tables(same).combine_chunks()
+    one_piece = len(same) == 1 and all(column.num_chunks == 1 for column in same[0].columns)
+    return same[0] if one_piece else pa.concat_tables(same).combine_chunks()  # combining copies the audio
 
 
 def _same_columns(got: pa.Schema, contract: pa.Schema) -> None:
@@ -149,7 +152,7 @@ class _Tally:
 
     def _no_nulls(self, group: pa.Table) -> None:
         for column in self.columns:
-            if found := _first_null(group[column.name].combine_chunks(), column, column.name):
+            if found := _first_null(_whole(group[column.name]), column, column.name):
                 leaf, row = found
                 where = f"{self.name}: row {self.rows + row} ({group['clip_id'][row]})"
                 raise AssertionError(f"{where}: {leaf} is null")
@@ -173,6 +176,10 @@ def _required(schema_key: str) -> pa.Schema:
     present = pa.struct([field.with_nullable(False) for field in AUDIO])
     columns = schema(schema_key).columns
     return pa.schema([pa.field(c.name, present, False) if c.type == "audio" else c.arrow() for c in columns])
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _first_null(array: pa.Array, column: pa.Field, path: str) -> tuple[str, int] | None:

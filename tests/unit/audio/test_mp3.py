@@ -1,10 +1,12 @@
 """The frames of an MP3: all of them, and nothing that only looks like one."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import soundfile
 
 from captionstew.audio.codec import decode_mono, probe
 from captionstew.audio.mp3 import mp3_frames, with_length
@@ -79,3 +81,33 @@ def test_a_frame_that_is_cut_off_is_not_counted(stream: Callable[..., bytes]) ->
 @pytest.mark.parametrize("data", [b"", b"\xff", b"ID3", b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f", b"\xff" * 5000])
 def test_no_frames_are_none(data: bytes) -> None:
     assert mp3_frames(data) == 0
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+@pytest.mark.parametrize("loud_first", [True, False])
+def test_an_mp3_without_a_tag_is_counted_frame_by_frame(
+    audio_bytes: Callable[..., bytes], untagged: Callable[[bytes], bytes], rate: int, loud_first: bool
+) -> None:
+    # Decoders take the first frames' bit rate for all: too short after a loud start, too long after a quiet one.
+    noise = np.random.default_rng(0).normal(0, 0.2, 4 * rate).clip(-1, 1)
+    parts = [noise, np.zeros(8 * rate)]
+    sound = np.concatenate(parts if loud_first else parts[::-1])
+    tagged = audio_bytes(sound, rate, "MP3", "MPEG_LAYER_III", bitrate_mode="VARIABLE")
+    data = untagged(tagged)
+    guess = soundfile.info(io.BytesIO(data)).frames
+    assert (guess < 0.5 * len(sound)) if loud_first else (guess > 1.2 * len(sound))
+    form = probe(data)
+    assert form.counted
+    assert 0 <= form.frames - len(sound) < 3000
+    found = decode_mono(data, form)
+    assert len(found) == form.frames
+    cut = decode_mono(data, form, 9 * rate, 1000)
+    assert np.allclose(cut, found[9 * rate :][:1000], rtol=0, atol=1e-6)
+
+
+def test_tags_around_an_mp3_are_not_counted(stream: Callable[..., bytes]) -> None:
+    data = stream()
+    picture = np.random.default_rng(1).bytes(3000) + b"\xff\xe2\x0c\x58\xff\xfb\x90\x00" * 50
+    size = bytes((len(picture) >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    framed = b"ID3\x04\x00\x00" + size + picture + data + b"TAG" + bytes(125)
+    assert probe(framed).frames == probe(data).frames
