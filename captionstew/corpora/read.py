@@ -34,7 +34,7 @@ CLIPS: dict[str, pl.DataType] = {
 }
 CAPTIONS: dict[str, pl.DataType] = {
     "row": pl.UInt32(),
-    "place": pl.UInt8(),
+    "place": pl.UInt16(),
     "clip_id": pl.String(),
     "text": pl.String(),
     "source": pl.String(),
@@ -116,7 +116,7 @@ def _captions(wide: pl.LazyFrame, corpus: Corpus) -> pl.LazyFrame:
             _group(wide, at, group, pl.sum_horizontal(before), many).with_columns(source=pl.lit(corpus.name))
         )
         before.append(pl.col(name).list.len() if many else pl.lit(1, dtype=pl.UInt32))
-    table = pl.concat(tables).with_columns(pl.col("place").clip(upper_bound=255))
+    table = pl.concat(tables).with_columns(pl.col("place").clip(upper_bound=65_535))
     return table.select(pl.col(name).cast(kind) for name, kind in CAPTIONS.items())
 
 

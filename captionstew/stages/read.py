@@ -34,7 +34,7 @@ class Read(TableStage):
             found = self._annotations(corpus, context)
             rank = (pl.lit(place << RANK_BITS, pl.UInt64) + pl.col("row")).alias("rank")
             clips.append(found.clips.with_columns(rank).drop("row"))
-            captions.append(found.captions.with_columns(rank).drop("row", "clip_id"))
+            captions.append(found.captions.with_columns(rank, rank.alias("origin")).drop("row", "clip_id"))
         every, words = pl.concat(clips), pl.concat(captions).with_columns(pl.col("text").str.strip_chars())
         filled = pl.col("text").str.len_bytes() > 0
         empty = words.filter(~filled)
