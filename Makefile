@@ -70,7 +70,7 @@ format: $(VENV)/.dev ## put the code into the house style
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## speed against the limit and against peers (benchmarks/README.md)
-	@$(BIN)/python benchmarks/build.py
+	@$(BIN)/python -m benchmarks.build
 
 clean: ## caches and the environment; never a build
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .import_linter_cache .pytest_cache

@@ -20,9 +20,8 @@ class Request:
     limit: int | None = None
     cluster: str = "auto"  # none, local, auto, or the address of a Ray cluster
     fresh: bool = False
-    unit_bytes: int = (
-        128_000_000  # source files per piece of audio work: some seconds, so that a kill costs little
-    )
+    # Source files per piece of audio work: some seconds of it, so that a kill costs little.
+    unit_bytes: int = 128_000_000
 
 
 @dataclass(frozen=True)
