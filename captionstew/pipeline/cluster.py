@@ -1,11 +1,10 @@
 """The same tasks on Ray: one task is a work unit in and a finished file out; only paths cross process borders."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
-import captionstew
 from captionstew.errors import BuildError, StewError
 
 T = TypeVar("T")
@@ -15,7 +14,10 @@ _RETRIES = 3  # of a task whose worker or node died; tasks are safe to repeat
 
 
 class Cluster:
-    """Ray on this machine (`local`), or an existing cluster by address; its nodes must see the build folder."""
+    """Ray on this machine (`local`), or an existing cluster by address.
+
+    Every node of a cluster has captionstew installed and sees the build folder and the audio at the same paths.
+    """
 
     threads = 1
 
@@ -40,12 +42,8 @@ class Cluster:
             # Tasks pass paths, never audio: the object store may be small.
             self._ray.init(address="local", include_dashboard=False, object_store_memory=256 << 20, **quiet)
             return
-        package = Path(captionstew.__file__).parent
-        try:
-            self._ray.init(address=address, runtime_env={"py_modules": [str(package)]}, **quiet)
-        except (ConnectionError, ValueError) as error:
-            hint = "check the address, or use --cluster local"
-            raise BuildError(f"no Ray cluster at {address}", cause=str(error), hint=hint) from error
+        _answers(address)
+        self._ray.init(address=address, **quiet)
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[int, R]]:
         """As they finish; two tasks per core are under way, so that the queue stays short and an end is quick."""
@@ -64,9 +62,29 @@ class Cluster:
             except self._ray.exceptions.RayTaskError as error:
                 if isinstance(error.cause, StewError):
                     raise error.cause from None
+                if isinstance(error.cause, ModuleNotFoundError | FileNotFoundError):
+                    raise _foreign(error.cause) from error
                 raise
 
     def close(self) -> None:
         """Shut Ray down if we started it."""
         if self._owned:
             self._ray.shutdown()
+
+
+def _answers(address: str) -> None:
+    """BuildError if nothing listens at `host:port`: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        hint = "give HOST:PORT, as `ray start --head` prints it, or use --cluster local"
+        raise BuildError(f"{address!r} is no address of a Ray cluster", hint=hint)
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        hint = "check the address, or use --cluster local"
+        raise BuildError(f"no Ray cluster at {address}", cause=str(error), hint=hint) from error
+
+
+def _foreign(error: Exception) -> BuildError:
+    hint = "install captionstew[build] on every node, and mount the build folder and the audio at the same paths"
+    return BuildError("a node of the Ray cluster is not ready for the build", cause=str(error), hint=hint)

@@ -293,3 +293,42 @@ def test_a_full_disk_is_said_plainly_and_the_same_command_goes_on(
     assert not list(out.rglob("*.part"))
     _build(table, out)
     assert _hashes(out) == _hashes(built)
+
+
+@pytest.mark.slow
+def test_an_existing_cluster_of_two_nodes_makes_the_same_bytes(
+    table: Path, built: Path, tmp_path: Path
+) -> None:
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        command = [
+            sys.executable,
+            "-c",
+            _ON_CLUSTER,
+            str(table),
+            str(tmp_path),
+            str(Path(__file__).parent),
+            cluster.address,
+        ]
+        subprocess.run(command, check=True, timeout=240)
+    finally:
+        cluster.shutdown()
+    assert _hashes(tmp_path) == _hashes(built)
+
+
+_ON_CLUSTER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_build import _build
+_build(Path(sys.argv[1]), Path(sys.argv[2]), cluster=sys.argv[4], unit_bytes=200_000)
+"""
+
+
+def test_a_cluster_that_is_not_there_is_an_error_that_says_so(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"no Ray cluster at 127\.0\.0\.1:1"):
+        _build(table, tmp_path, cluster="127.0.0.1:1")
+    with pytest.raises(BuildError, match="no address of a Ray cluster"):
+        _build(table, tmp_path, cluster="somewhere")
