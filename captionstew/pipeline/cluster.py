@@ -86,5 +86,7 @@ def _answers(address: str) -> None:
 
 
 def _foreign(error: Exception) -> BuildError:
-    hint = "install captionstew[build] on every node, and mount the build folder and the audio at the same paths"
+    hint = (
+        "install captionstew[build] on every node, and mount the build folder and the audio at the same paths"
+    )
     return BuildError("a node of the Ray cluster is not ready for the build", cause=str(error), hint=hint)

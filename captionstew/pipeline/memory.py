@@ -1,12 +1,13 @@
 """How a process that works on audio uses memory and threads."""
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _KEPT = 512 << 20
 
 
@@ -26,7 +27,7 @@ def audio_process() -> Iterator[None]:
 
 @cache
 def keep_freed_memory() -> None:
-    """Let glibc keep freed buffers below 512 MB; elsewhere nothing changes.
+    """Let glibc keep freed buffers below 512 MB, in one arena per core; elsewhere nothing changes.
 
     By default each array of over 128 kB to 32 MB is fetched from the kernel and given back, page by page: 11 %
     of the build's processor time.
@@ -35,3 +36,6 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _KEPT)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        libc.mallopt(
+            _M_ARENA_MAX, max(2, os.cpu_count() or 1)
+        )  # else eight per core, each with its own leavings
