@@ -22,8 +22,11 @@ def audio_process() -> Iterator[None]:
     from threadpoolctl import threadpool_limits
 
     keep_freed_memory()
-    with threadpool_limits(1, user_api="blas"):
-        yield
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        give_back_memory()
 
 
 @cache
@@ -40,3 +43,9 @@ def keep_freed_memory() -> None:
         libc.mallopt(
             _M_ARENA_MAX, max(2, os.cpu_count() or 1)
         )  # else eight per core, each with its own leavings
+
+
+def give_back_memory() -> None:
+    """Hand what is free to the system, so that one unit's leavings do not add up with the next one's."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
