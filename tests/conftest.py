@@ -70,3 +70,12 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real audio is not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of reference inputs and outputs beside the repository; parity tests are skipped without."""
+    folder = Path(__file__).parents[1].parent / "shared" / "golden"
+    if not folder.is_dir():
+        pytest.skip(f"the reference data is not at {folder}")
+    return folder

@@ -1,0 +1,1 @@
+"""The training module: from shards to a pretrained audio encoder."""

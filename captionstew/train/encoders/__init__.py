@@ -1,0 +1,1 @@
+"""Audio encoders, all behind `Encoder`: objectives and evaluations do not care which one runs."""

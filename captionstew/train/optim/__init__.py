@@ -1,0 +1,1 @@
+"""Optimisers and schedules: ScaledAdam with Eden for Zipformer, AdamW with cosine for transformers."""

@@ -1,0 +1,1 @@
+"""Text towers and decoders, through transformers or from scratch, and the tokenisers they need."""
