@@ -1,0 +1,138 @@
+"""A run's folder: the frozen recipe, the environment, a ledger of what happened, checkpoints, curves."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from captionstew.errors import BuildError, StewError
+from captionstew.shards.atomic import write_bytes
+from captionstew.train.run import Run
+
+RUN, ENVIRONMENT, LEDGER = "run.json", "environment.json", "ledger.jsonl"
+_FREE = {
+    "steps",
+    "log_every",
+    "validate_every",
+    "save_every",
+    "keep",
+    "wandb",
+    "about",
+}  # may change when resumed
+_PACKAGES = {"captionstew", "torch", "transformers", "tokenizers", "numpy", "pyarrow", "safetensors", "ray"}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run lives; made by `open_folder`."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints, `step-00001000` and so on."""
+        return self.path / "checkpoints"
+
+    @property
+    def tokens(self) -> Path:
+        """The folder of tokenisers that this run learnt from its captions."""
+        return self.path / "tokens"
+
+    def note(self, event: str, **facts: Any) -> None:
+        """One more line of the ledger, on the disk before this returns."""
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, sort_keys=True) + "\n"
+        with (self.path / LEDGER).open("a", encoding="utf-8") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def frozen(self) -> Mapping[str, Any]:
+        """The recipe as it was when the run began."""
+        facts: dict[str, Any] = json.loads((self.path / RUN).read_text(encoding="utf-8"))
+        return facts
+
+
+def open_folder(path: Path, run: Run, data: Path) -> RunFolder:
+    """A new folder for the run, or the one that it goes on in; BuildError if that holds another run."""
+    folder = RunFolder(path)
+    now = {"run": _jsonable(run.plain()), "data": str(data.absolute()), "build": _build(data)}
+    if (path / RUN).is_file():
+        _check_same(folder, now)
+        return folder
+    if path.is_dir() and any(not p.name.startswith(".") for p in path.iterdir()):
+        raise BuildError(f"{path} is not empty and no run", hint="choose another --out")
+    folder.checkpoints.mkdir(parents=True, exist_ok=True)
+    write_bytes(path / ENVIRONMENT, _json(environment()))
+    write_bytes(path / RUN, _json(now))
+    return folder
+
+
+def environment() -> Mapping[str, Any]:
+    """What the run's figures depend on besides its recipe: packages, machine, revision of the code."""
+    import torch
+
+    found = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"] in _PACKAGES}
+    devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "python": sys.version.split()[0], "platform": platform.platform(), "processor": platform.processor(),
+        "cores": os.cpu_count(), "devices": devices, "packages": dict(sorted(found.items())),
+        "revision": revision(),
+    }  # fmt: skip
+
+
+def revision() -> str:
+    """The git commit of this checkout, with `+` if files differ from it; nothing outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = _git(here, "rev-parse", "HEAD")
+        return head + ("+" if _git(here, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+
+
+def _check_same(folder: RunFolder, now: Mapping[str, Any]) -> None:
+    before = folder.frozen()
+    for name, value in now["run"].items():
+        if name not in _FREE and before["run"].get(name) != value:
+            cause = f"{name} was {json.dumps(before['run'].get(name))}, is {json.dumps(value)}"
+            hint = "choose another --out; steps and the intervals may change when a run goes on"
+            raise BuildError(f"{folder.path} holds another run", cause=cause[:400], hint=hint)
+    if before["build"] != now["build"]:
+        hint = "choose another --out: a run that goes on must see the same clips"
+        raise BuildError(f"{folder.path} was trained on other shards", cause=str(before["data"]), hint=hint)
+
+
+def _build(data: Path) -> str:
+    """What names the build: the hash of its manifest; its folder where it has none."""
+    from captionstew.digest import file_sha256
+    from captionstew.shards.layout import MANIFEST
+
+    path = data / MANIFEST
+    return file_sha256(path) if path.is_file() else str(data.absolute())
+
+
+def _jsonable(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def finished(folder: Path) -> Mapping[str, Any]:
+    """The frozen recipe of a run's folder; StewError if there is no run."""
+    if not (folder / RUN).is_file():
+        raise StewError(f"{folder} is no run", hint="captionstew train makes one in runs/NAME")
+    return RunFolder(folder).frozen()

@@ -1,0 +1,19 @@
+"""The sibling of `captioning` for one CPU: a tiny Zipformer, a small decoder from scratch, minutes."""
+
+from captionstew.train.run import Audio, Caption, Data, Optimiser, Run
+
+captioning_small = Run(
+    name="captioning_small",
+    about="tiny Zipformer + small decoder from scratch, both modes: learns something real on one CPU",
+    audio=Audio(encoder="zipformer-tiny"),
+    objective=Caption(decoder="scratch", text="scratch", style="bart", width=192, layers=2, vocabulary=2_000,
+                      max_tokens=48),
+    data=Data(seconds=160, shortest=0.3, longest=10, hold_out=0.1, captions="one"),
+    optimiser=Optimiser(kind="scaled-adam", rate=0.03, schedule="eden2", batches=300, warmup=50),
+    steps=600,
+    average_every=0,
+    log_every=10,
+    validate_every=100,
+    save_every=100,
+    precision="float32",
+)  # fmt: skip

@@ -1,0 +1,15 @@
+"""As `contrastive`, from a Zipformer that classified AudioSet: a third of the steps (CaptionStew paper, §4.1)."""
+
+from captionstew.train.run import Audio, Contrast, Data, Optimiser, Run
+
+contrastive_audioset = Run(
+    name="contrastive_audioset",
+    about="Zipformer-M from AudioSet + BERT-base, InfoNCE; 640 s per GPU, 200k steps",
+    audio=Audio(
+        encoder="zipformer-m", initial="marcoyang/icefall-audio-tagging-audioset-zipformer-M-weighted-sampler"
+    ),
+    objective=Contrast(text="bert-base-uncased"),
+    data=Data(seconds=640, shortest=1, longest=30),
+    optimiser=Optimiser(kind="scaled-adam", rate=0.045, schedule="eden2"),
+    steps=200_000,
+)
