@@ -1,10 +1,13 @@
-# Every target is one call; `make` lists them. Variables: RECIPE OUT AUDIO LIMIT (see `make captionstew`).
+# Every target is one call; `make` lists them. Variables: RECIPE OUT AUDIO LIMIT (captionstew), RUN DATA GPUS (train).
 PYTHON  ?= python3
 RECIPE  ?= sampler
 OUT     ?= build/$(RECIPE)
 AUDIO   ?=
 LIMIT   ?=
 CLUSTER ?= auto
+RUN     ?= contrastive_small
+DATA    ?= build/sampler
+GPUS    ?=
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -21,7 +24,7 @@ MAKE_VENV = $(PYTHON) -m venv $(VENV)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup captionstew plan status validate test test-all check format bench clean
+.PHONY: help setup captionstew plan train status validate test test-all check format bench clean
 
 help: ## this list
 	@echo "CaptionStew: make TARGET"
@@ -32,6 +35,11 @@ $(VENV)/.build: pyproject.toml constraints.txt
 	@echo "making the environment in $(VENV) (once)" >&2
 	@$(MAKE_VENV)
 	@$(INSTALL) '.[build]'
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.build
+	@echo "adding what training needs (once)" >&2
+	@$(INSTALL) '.[build,train]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.build
@@ -46,6 +54,9 @@ captionstew: $(VENV)/.build ## build shards: RECIPE=sampler OUT= AUDIO="clotho=D
 
 plan: $(VENV)/.build ## what that build would do, and cost
 	@$(BIN)/captionstew plan $(RECIPE) --out $(OUT) --cluster $(CLUSTER) $(addprefix --audio ,$(AUDIO)) $(if $(LIMIT),--limit $(LIMIT))
+
+train: $(VENV)/.train ## pretrain on a build: RUN=contrastive_small DATA=build/sampler GPUS=
+	@$(BIN)/captionstew train $(RUN) --data $(DATA) $(if $(GPUS),--gpus $(GPUS))
 
 status: $(VENV)/.build ## where the build in OUT is
 	@$(BIN)/captionstew status $(OUT)

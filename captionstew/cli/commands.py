@@ -4,7 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 
 from captionstew.cli.parser import Command
 
-GROUPS = ("Look", "Make", "Check")
+GROUPS = ("Look", "Make", "Check", "Learn")
 
 
 def overview(version: str) -> str:
@@ -115,6 +115,30 @@ def _validate(parser: ArgumentParser) -> None:
     parser.add_argument("--audio", metavar="NAME=DIR", action="append", default=[], help=help)
 
 
+def _train(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("recipe", metavar="RECIPE", help="a training recipe (captionstew recipes), or a .py file")
+    help = "a build's folder, hf://datasets/OWNER/NAME, or your own folder or table of audio and captions"
+    add("--data", metavar="BUILD", required=True, help=help)
+    add("--out", metavar="DIR", help="where the run lives; runs/<recipe> if not said")
+    add("--gpus", metavar="N", type=_number, help="one process per GPU of this machine")
+    add("--ranks", metavar="N", type=_number, help="that many processes, on GPUs or on the CPU")
+    add("--cluster", metavar="WHERE", default="", help="Ray Train: local, or the address of a Ray cluster")
+    help = "change a field of the run: steps=1000, data.seconds=320"
+    add("--set", metavar="FIELD=VALUE", action="append", default=[], help=help)
+    add(
+        "--dry-run",
+        action="store_true",
+        help="measure the worst batch, estimate time and memory, train nothing",
+    )
+
+
+def _export(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="RUN", help="a run's folder")
+    parser.add_argument("--out", metavar="DIR", help="where to write; RUN/export if not said")
+    parser.add_argument("--average", action="store_true", help="the averaged weights instead of the last")
+
+
 COMMANDS = (
     Command(
         "doctor", "Look", "What this machine can do, and the exact fix for what it cannot.",
@@ -166,5 +190,19 @@ COMMANDS = (
         (("validate build/sampler", "decode everything"),
          ("validate build/paper --sample 2000", "decode a part"),
          ("validate build/paper --audio clotho=~/clotho", "look for test clips")),
+    ),
+    Command(
+        "train", "Learn", "Pretrain an audio encoder on a build's shards. Stop it any time: the same command continues.",
+        "pretrain an encoder; run again to resume", "train contrastive_small --data ...", _train,
+        (("train contrastive_small --data build/sampler", "minutes on one CPU"),
+         ("train contrastive --data build/stew --gpus 8", "the paper's figures"),
+         ("train captioning_small --data ~/pairs.csv --set steps=200", "your own pairs")),
+    ),
+    Command(
+        "export", "Learn", "A folder that transformers loads in three lines, from a run's newest checkpoint.",
+        "a run's encoder for transformers", "export runs/contrastive", _export,
+        (("export runs/contrastive", "into runs/contrastive/export"),
+         ("export runs/contrastive --average", "the averaged weights"),
+         ("export runs/contrastive --out ~/models/mine", "elsewhere")),
     ),
 )  # fmt: skip

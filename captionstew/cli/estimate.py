@@ -20,7 +20,7 @@ from captionstew.stages.encode import Encode
 # Bytes per second where nobody says how long a file is: 44.1 kHz 16-bit mono, FLAC at half of that, 128 kbit/s.
 _SOURCE = {".wav": 88_200, ".aiff": 88_200, ".aif": 88_200, ".flac": 44_100, ".opus": 8_000}
 _SOURCE_ELSE = 16_000
-_WRITTEN = {"flac": 23_900, "opus": 3_200}  # bytes per second at 16 kHz mono: 239 kB and 32 kB for 10 s
+_WRITTEN = {"flac": 23_900, "opus": 3_200, "pcm-zstd": 26_700}  # bytes per second at 16 kHz mono
 _SPEED = 500  # audio seconds per core and second, decode to encode with all measures
 _SHARD_SPEED = 150e6  # bytes per second, hashes and page index included
 _TABLES = 2_000  # bytes per clip that the tables of all stages take

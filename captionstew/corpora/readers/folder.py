@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,7 +40,7 @@ _READERS: dict[str, "ModuleType"] = {
 
 
 def own(path: Path) -> tuple[Corpus, list[Path]]:
-    """The facts about the user's own data at `path`, and the folder that its audio is relative to.
+    """The facts about the user's own data at `path`, and the folders that its audio lies in.
 
     `path` is a table or a folder; in a folder, captions are in `metadata.csv` (`.jsonl`, `.parquet`) beside
     `file_name`, or in a .txt or .json of the audio's own name. Columns of no use are listed in `traps`.
@@ -71,7 +72,7 @@ def own(path: Path) -> tuple[Corpus, list[Path]]:
     facts = _facts(replace(base, files=(file,)), given, str(path))
     if facts.source is not None:
         _one_audio_per_id(table, str(path))
-    return facts, [place]
+    return facts, [place, *_elsewhere(table, place)]
 
 
 def _state(place: Path) -> str:
@@ -84,15 +85,29 @@ def _state(place: Path) -> str:
 
 def rows(found: Found, shelf: Shelf) -> pl.LazyFrame:
     """The table, or one row per audio file, and the audio's path relative to the folder."""
-    place = shelf.places[0]
-    table = _table(found, shelf) if found.paths else _folder(place)
+    table = _table(found, shelf) if found.paths else _folder(shelf.places[0])
     audio = next((name for name in AUDIO if name in table.collect_schema()), None)
     if audio is None:
         return table
-    relative = (
-        pl.col(audio).cast(pl.String, strict=False).str.strip_prefix(f"{place}/").str.strip_chars_start("/")
-    )
-    return table.with_columns(relative.alias(PATH))
+    relative = pl.col(audio).cast(pl.String, strict=False)
+    for place in shelf.places:
+        relative = relative.str.strip_prefix(f"{place}/")
+    return table.with_columns(relative.str.strip_chars_start("/").alias(PATH))
+
+
+def _elsewhere(table: pl.LazyFrame, place: Path) -> list[Path]:
+    """The folder that holds all audio which the table names by whole paths outside its own folder."""
+    audio = next((name for name in AUDIO if name in table.collect_schema()), None)
+    if audio is None:
+        return []
+    path = pl.col(audio).cast(pl.String, strict=False)
+    outside = path.str.starts_with("/") & ~path.str.starts_with(f"{place}/")
+    folders = table.filter(outside).select(path.str.replace(r"/[^/]*$", "").unique()).collect().to_series()
+    common = Path(os.path.commonpath(folders.to_list())) if len(folders) else place
+    if common == Path("/"):
+        hint = "give them relative to one folder, and that folder: --audio folder=DIR"
+        raise CorpusError("the audio lies in folders that have nothing in common", where=str(place), hint=hint)
+    return [common] if common != place and common.is_dir() else []
 
 
 def fault(path: Path, read: Reading, numbers: Numbers) -> Fault | None:

@@ -205,3 +205,17 @@ def test_what_cannot_be_built_from_says_why(name: str, tmp_path: Path) -> None:
         own(tmp_path / name)
     assert error.value.where == str(tmp_path / name)
     assert error.value.hint
+
+
+def test_audio_named_by_whole_paths_elsewhere_is_found_in_the_folder_that_holds_it_all(tmp_path: Path) -> None:
+    sounds, tables = tmp_path / "data" / "sounds", tmp_path / "tables"
+    for name in ("a/1.wav", "b/2.wav"):
+        (sounds / name).parent.mkdir(parents=True)
+        (sounds / name).write_bytes(b"")
+    tables.mkdir()
+    lines = "".join(f"{sounds}/{name},a sound\n" for name in ("a/1.wav", "b/2.wav"))
+    (tables / "pairs.csv").write_text("audio,caption\n" + lines)
+    assert own(tables / "pairs.csv")[1] == [tables, sounds]
+    (tables / "pairs.csv").write_text(f"audio,caption\n{sounds}/a/1.wav,x\n/elsewhere/2.wav,y\n")
+    with pytest.raises(CorpusError, match="nothing in common"):
+        own(tables / "pairs.csv")

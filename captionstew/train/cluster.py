@@ -1,0 +1,55 @@
+"""The same run on a Ray cluster: Ray Train starts the workers, replaces lost ones, and each joins its group."""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from captionstew.errors import BuildError
+from captionstew.shards.atomic import write_bytes
+from captionstew.train.session import Order, Summary
+
+_FAILURES = 3  # workers that may be lost; each time all go on from the newest checkpoint
+_RESULT = ".summary.json"
+
+
+def train_on_ray(order: Order, address: str, workers: int, *, gpu: bool = False) -> Summary:
+    """The run is done by that many workers of a cluster: `local` is Ray on this machine, else an address.
+
+    Every node has captionstew installed and sees the shards and the run's folder at the same paths.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    try:
+        import ray
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchTrainer
+    except ModuleNotFoundError as error:
+        hint = "pip install 'captionstew[build,train]'"
+        raise BuildError("Ray Train is not installed", cause=str(error), hint=hint) from error
+    if not ray.is_initialized():
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    began = time.monotonic()
+    trainer = TorchTrainer(
+        _worker, train_loop_config={"order": order},
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
+        run_config=RunConfig(name=order.run.name, storage_path=str(order.out / "ray"),
+                             failure_config=FailureConfig(max_failures=_FAILURES)),
+    )  # fmt: skip
+    trainer.fit()
+    facts = json.loads((order.out / _RESULT).read_text(encoding="utf-8"))
+    return Summary(**{**facts, "wall": time.monotonic() - began})
+
+
+def _worker(config: Mapping[str, Any]) -> None:
+    """One worker: Ray Train has set up the process group already."""
+    from captionstew.train.ranks import rank
+    from captionstew.train.session import train
+
+    order: Order = config["order"]
+    summary = train(order, lambda _: None, lambda _: None)
+    if rank() == 0:
+        write_bytes(Path(order.out) / _RESULT, json.dumps(asdict(summary)).encode())
