@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -102,14 +103,16 @@ def lhotse(clips: list[Clip], out: Path) -> dict[str, Any]:
 
     clock = Clock()
     out.mkdir(parents=True)
-    settings = {"shard_size": 100, "num_jobs": 1, "warn_unused_fields": False}
+    settings: dict[str, Any] = {"shard_size": 100, "num_jobs": 1, "warn_unused_fields": False}
+    if version("lhotse").startswith("2"):
+        settings["compress_jsonl"] = False  # else its index does not cover the cuts
     CutSet.from_cuts(cuts()).to_shar(str(out), fields={"recording": "flac"}, **settings)
     return {"clock": clock.read(), "bytes": folder_bytes(out)}
 
 
 def mds(clips: list[Clip], out: Path) -> dict[str, Any]:
     """MosaicML streaming."""
-    _stand_in_for_torchvision()
+    stand_in_for_torchvision()
     from streaming import MDSWriter
 
     clock = Clock()
@@ -158,7 +161,7 @@ def _datasets_row(row: dict[str, Any]) -> dict[str, Any]:
     return {"audio": {"bytes": data, "path": f"{row['id']}.flac"}, "duration": count / RATE}
 
 
-def _stand_in_for_torchvision() -> None:
+def stand_in_for_torchvision() -> None:
     """Empty modules: streaming imports torchvision, for picture data sets only."""
     vision = "torchvision"
     names = [vision, f"{vision}.datasets", f"{vision}.transforms", f"{vision}.transforms.functional"]

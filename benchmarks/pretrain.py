@@ -3,8 +3,8 @@
     python -m benchmarks.pretrain --real DIR [--steps N] [--work DIR]
 
 DIR holds ESC-10 (`esc10/<class>/*.ogg`, `esc10/meta/esc10.csv` in ESC-50's columns), the free spoken digits
-(`fsdd/recordings/<digit>_<speaker>_<n>.wav`) and `pairs.jsonl` (`audio`, `captions`). Fold 5 of ESC-10 is never trained on:
-a linear probe on folds 1 to 4 is scored on it, on frozen features of the untrained and of the pretrained encoder.
+(`fsdd/recordings/<digit>_<speaker>_<n>.wav`) and `pairs.jsonl` (`audio`, `captions`). Fold 5 of ESC-10 is never trained
+on: a linear probe on folds 1 to 4 is scored on it, on frozen features of the untrained and of the pretrained encoder.
 """
 
 import argparse
@@ -50,7 +50,9 @@ def main() -> None:
     before = probe(options.real, None)
     for name in options.runs:
         out = work / name
-        _stew("train", name, "--data", str(work / "build"), "--out", str(out), "--set", f"steps={options.steps}")
+        _stew(
+            "train", name, "--data", str(work / "build"), "--out", str(out), "--set", f"steps={options.steps}"
+        )
         _stew("export", str(out), "--out", str(out / "export"))
         last = _last_validation(out)
         figures.append([name, *(f"{last.get(key, float('nan')):.3f}" for key in ("loss", "R@10")),
@@ -116,8 +118,8 @@ def _recipe(work: Path) -> Path:
     from captionstew.recipe import source
 
     path = work / "small.py"
-    text = source("folder").replace('corpora=("folder",)',
-                                    'corpora=("folder", "sampler-audiocaps", "sampler-clotho", "sampler-wavcaps")')  # fmt: skip
+    several = 'corpora=("folder", "sampler-audiocaps", "sampler-clotho", "sampler-wavcaps")'
+    text = source("folder").replace('corpora=("folder",)', several)
     path.write_text(text.replace('name="folder"', 'name="small"'), encoding="utf-8")
     return path
 
@@ -126,7 +128,9 @@ def _last_validation(out: Path) -> Mapping[str, float]:
     lines = [json.loads(line) for line in (out / "metrics.jsonl").open(encoding="utf-8")]
     found: dict[str, float] = {}
     for line in lines:
-        found |= {key.removeprefix("validation/"): value for key, value in line.items() if "validation/" in key}
+        found |= {
+            key.removeprefix("validation/"): value for key, value in line.items() if "validation/" in key
+        }
     return found
 
 
@@ -135,7 +139,9 @@ def _stew(*words: str) -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.pretrain", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.pretrain", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--real", type=Path, required=True, help="the folder of real audio")
     parser.add_argument("--work", type=Path, default=Path("runs/pretrain"), help="where build and runs go")
     parser.add_argument("--steps", type=int, default=600)

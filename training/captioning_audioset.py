@@ -10,6 +10,6 @@ captioning_audioset = Run(
     ),
     objective=Caption(decoder="bart", text="facebook/bart-base", parallel_share=0.75),
     data=Data(seconds=640, shortest=1, longest=30),
-    optimiser=Optimiser(kind="scaled-adam", rate=0.045, schedule="eden2"),
+    optimiser=Optimiser(kind="scaled-adam", rate=0.045, schedule="eden3"),
     steps=200_000,
 )

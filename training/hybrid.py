@@ -8,6 +8,6 @@ hybrid = Run(
     audio=Audio(encoder="zipformer-m"),
     objective=(Contrast(text="bert-base-uncased"), Caption(decoder="bart", text="facebook/bart-base")),
     data=Data(seconds=640, shortest=1, longest=30),
-    optimiser=Optimiser(kind="scaled-adam", rate=0.045, schedule="eden2"),
+    optimiser=Optimiser(kind="scaled-adam", rate=0.045, schedule="eden3"),
     steps=600_000,
 )

@@ -10,11 +10,12 @@ import numpy.typing as npt
 import soundfile
 
 from captionstew.audio.mp3 import mp3_frames, with_length
+from captionstew.audio.pcm import PcmError, decode_pcm_zstd, decode_pcm_zstd_into
 from captionstew.audio.wav import wav_frames
 
 Samples = npt.NDArray[np.float32]
 Pcm = npt.NDArray[np.int16]
-LOSSLESS = frozenset({"flac"})  # codecs of shards whose samples come back as they were
+LOSSLESS = frozenset({"flac", "pcm-zstd"})  # codecs of shards whose samples come back as they were
 Audio = bytes | str  # a file's content, or its path
 
 _CONTAINERS = {"WAV": "wav", "WAVEX": "wav", "RF64": "wav", "W64": "wav", "FLAC": "flac", "OGG": "ogg", "MP3": "mp3",
@@ -22,6 +23,8 @@ _CONTAINERS = {"WAV": "wav", "WAVEX": "wav", "RF64": "wav", "W64": "wav", "FLAC"
 _UNKNOWN = 2**63 - 1  # frames of a FLAC stream whose header does not tell them, as libsndfile has it
 _BEFORE = 32 * 1152  # frames; an MP3 frame leans on the bytes of up to 23 frames before it
 _BLOCK = 1 << 24  # frames; a header that claims more is not believed before they are there
+
+_BEGINNINGS = {b"fLaC": "flac", b"OggS": "opus", b"PCMZ": "pcm-zstd"}
 
 
 class Undecodable(Exception):
@@ -96,15 +99,46 @@ def mono(frames: Samples | Pcm, scale: float = 1.0) -> Samples:
     return average
 
 
+def codec_of(data: bytes) -> str:
+    """The codec of a shard's audio bytes, by how they begin; Undecodable if they begin like none."""
+    codec = _BEGINNINGS.get(data[:4])
+    if codec is None:
+        raise Undecodable("unreadable", f"begins with {data[:4]!r}")
+    return codec
+
+
 def decode_pcm(data: bytes, codec: str) -> tuple[Pcm, int]:
     """A shard's audio bytes as 16-bit mono samples and their rate; Undecodable if they are damaged."""
     if codec == "flac":
         return _decode_flac_pcm(data)
     try:
+        if codec == "pcm-zstd":
+            return decode_pcm_zstd(data)
         pcm, rate = soundfile.read(io.BytesIO(data), dtype="int16")
+    except PcmError as error:
+        raise Undecodable("undecodable", str(error)) from None
     except soundfile.LibsndfileError as error:
         raise Undecodable("unreadable", error.error_string) from None
     return pcm, rate
+
+
+def decode_into(data: bytes, codec: str, out: Pcm) -> int:
+    """`out`, one contiguous piece such as a row of a batch, holds all samples of a shard's audio bytes; their rate.
+
+    As `decode_pcm`, without the copies; Undecodable also if there are more or fewer samples than `out` holds.
+    """
+    if codec == "flac":
+        return _decode_flac_into(data, out)
+    if codec == "pcm-zstd":
+        try:
+            return decode_pcm_zstd_into(data, out)
+        except PcmError as error:
+            raise Undecodable("undecodable", str(error)) from None
+    pcm, rate = decode_pcm(data, codec)
+    if pcm.shape != out.shape:
+        raise Undecodable("truncated", f"{pcm.shape} samples, not {len(out)}")
+    out[:] = pcm
+    return rate
 
 
 def _decode_soundfile(audio: Audio, form: Format, first: int, count: int) -> Samples | Pcm:
@@ -160,6 +194,23 @@ def _decode_flac_pcm(data: bytes) -> tuple[Pcm, int]:
         return pcm.reshape(-1, channels[0])[:, 0] if channels[0] > 1 else pcm, rate[0]
     finally:
         lib.ma_dr_flac_free(pointer, ffi.NULL)
+
+
+def _decode_flac_into(data: bytes, out: Pcm) -> int:
+    lib, ffi = _miniaudio()
+    decoder = lib.ma_dr_flac_open_memory(data, len(data), ffi.NULL)
+    if decoder == ffi.NULL:
+        raise Undecodable("undecodable", "dr_flac finds no header")
+    try:
+        if decoder.channels != 1:
+            raise Undecodable("undecodable", f"{decoder.channels} channels in a shard of mono clips")
+        got = lib.ma_dr_flac_read_pcm_frames_s16(decoder, len(out), ffi.from_buffer("ma_int16[]", out))
+        more = lib.ma_dr_flac_read_pcm_frames_s16(decoder, 1, ffi.new("ma_int16[1]"))
+        if got + more != len(out):
+            raise Undecodable("truncated", f"{got + more} samples or more, not {len(out)}")
+        return int(decoder.sampleRate)
+    finally:
+        lib.ma_dr_flac_close(decoder)
 
 
 def _file(audio: Audio) -> io.BytesIO | str:

@@ -14,9 +14,10 @@ import numpy as np
 import soundfile
 
 from captionstew.audio.codec import Pcm
+from captionstew.audio.pcm import encode_pcm_zstd
 from captionstew.errors import BuildError
 
-SUFFIXES = {"flac": ".flac", "opus": ".opus"}
+SUFFIXES = {"flac": ".flac", "opus": ".opus", "pcm-zstd": ".pcmz"}
 # Level 3 against 5: 0.8 % larger, 10 % faster; levels 0-2 are 3 % larger and no faster (benchmarks/README.md).
 FLAC_LEVEL = 3
 
@@ -112,7 +113,11 @@ def _ogg_crc_table() -> tuple[int, ...]:
     return tuple(entry(byte << 24) for byte in range(256))
 
 
-ENCODERS: dict[str, Callable[[Pcm, int], bytes]] = {"flac": encode_flac, "opus": encode_opus}
+ENCODERS: dict[str, Callable[[Pcm, int], bytes]] = {
+    "flac": encode_flac,
+    "opus": encode_opus,
+    "pcm-zstd": encode_pcm_zstd,
+}
 
 
 @cache

@@ -136,7 +136,10 @@ def _train(parser: ArgumentParser) -> None:
 def _export(parser: ArgumentParser) -> None:
     parser.add_argument("folder", metavar="RUN", help="a run's folder")
     parser.add_argument("--out", metavar="DIR", help="where to write; RUN/export if not said")
-    parser.add_argument("--average", action="store_true", help="the averaged weights instead of the last")
+    parser.add_argument(
+        "--last", action="store_true", help="the last weights, not their average over the run"
+    )
+    parser.add_argument("--encoder", action="store_true", help="the audio encoder alone")
 
 
 COMMANDS = (
@@ -192,7 +195,7 @@ COMMANDS = (
          ("validate build/paper --audio clotho=~/clotho", "look for test clips")),
     ),
     Command(
-        "train", "Learn", "Pretrain an audio encoder on a build's shards. Stop it any time: the same command continues.",
+        "train", "Learn", "Pretrain an audio encoder on a build. Stop it any time: the same command continues.",
         "pretrain an encoder; run again to resume", "train contrastive_small --data ...", _train,
         (("train contrastive_small --data build/sampler", "minutes on one CPU"),
          ("train contrastive --data build/stew --gpus 8", "the paper's figures"),
@@ -202,7 +205,7 @@ COMMANDS = (
         "export", "Learn", "A folder that transformers loads in three lines, from a run's newest checkpoint.",
         "a run's encoder for transformers", "export runs/contrastive", _export,
         (("export runs/contrastive", "into runs/contrastive/export"),
-         ("export runs/contrastive --average", "the averaged weights"),
+         ("export runs/contrastive --encoder", "without the text tower"),
          ("export runs/contrastive --out ~/models/mine", "elsewhere")),
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ _TABLES = {".csv", ".tsv", ".jsonl", ".parquet"}
 
 def run(arguments: Arguments, console: Console) -> int:
     """Check, launch, train, account; the same command again continues."""
-    _check_packages()
+    check_packages()
     made = set_fields(recipe_run(arguments.recipe), arguments.set)
     if arguments.gpus and arguments.ranks:
         raise UsageError("--gpus and --ranks say the same", hint="give one of them")
@@ -79,10 +79,12 @@ class _Talk:
 
         assert isinstance(estimate, Estimate), f"{estimate!r} is no estimate"
         one = estimate
-        self.console.tell(
-            DOT.join([f"{count(one.parameters)} parameters", plural(one.clips, "clip"), f"{hours(one.hours)} h",
-                      f"{plural(one.validation_clips, 'clip')} held out", f"{plural(one.ranks, 'rank')} on {one.device}"])
-        )  # fmt: skip
+        parts = [f"{count(one.parameters)} parameters", plural(one.clips, "clip"), f"{hours(one.hours)} h"]
+        held = [
+            f"{plural(one.validation_clips, 'clip')} held out",
+            f"{plural(one.ranks, 'rank')} on {one.device}",
+        ]
+        self.console.tell(DOT.join(parts + held))
         self.console.tell(
             f"worst batch {one.worst_clips} x {one.worst_seconds:.1f} s: {size(one.peak_bytes)}, "
             f"{one.step_seconds:.2f} s a step; all {self.run.steps:,} steps in about {span(one.total_seconds)}, "
@@ -103,7 +105,7 @@ class _Talk:
         each = self.run.data.seconds * self.run.accumulate
         left = (seen.steps - seen.step) * each / rate if rate else 0.0
         self.console.tell(
-            f"  {seen.step:>7,}/{seen.steps:,}  loss {values['loss']:.4f}  rate {values['rate']:.2e}  "
+            f"  {seen.step:>7,}/{seen.steps:,}  loss {values['loss']:.4f}  rate {values['rate/encoder']:.2e}  "
             f"{rate:,.0f} audio-s/s  {span(left)} left"
         )
 
@@ -112,8 +114,10 @@ def _result(made: Run, out: Path, summary: "object", console: Console) -> None:
     from captionstew.train.session import Summary
 
     assert isinstance(summary, Summary), f"{summary!r} is no summary"
-    facts = {"run": made.name, "out": str(out), "step": summary.step, "audio_hours": summary.audio_hours,
-             "skipped_steps": summary.num_skipped, "wall": summary.wall, "validation": dict(summary.figures)}  # fmt: skip
+    facts = {
+        "run": made.name, "out": str(out), "step": summary.step, "audio_hours": summary.audio_hours,
+        "skipped_steps": summary.num_skipped, "wall": summary.wall, "validation": dict(summary.figures),
+    }  # fmt: skip
     console.data(facts)
     parts = [
         f"{made.name}: {summary.step:,} steps in {span(summary.wall)}",
@@ -122,7 +126,7 @@ def _result(made: Run, out: Path, summary: "object", console: Console) -> None:
     console.mark(TICK, DOT.join(parts))
     for name, value in summary.figures.items():
         console.say(f"  {name:24} {value:.4f}")
-    console.say(f"  it lies in {out} (checkpoints, metrics.jsonl, plots/)")
+    console.say(f"  it lies in {out} (checkpoints, metrics.jsonl, curves.png)")
     console.next(f"captionstew export {out}")
 
 
@@ -168,7 +172,8 @@ def _words(arguments: Arguments, data: str, out: Path) -> list[str]:
     return [*words, *(["--json"] if arguments.json else []), *(["--quiet"] if arguments.quiet else [])]
 
 
-def _check_packages() -> None:
+def check_packages() -> None:
+    """StewError if what training needs is not installed."""
     from importlib.util import find_spec
 
     missing = sorted(name for name in _NEEDED if find_spec(name) is None)

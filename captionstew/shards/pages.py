@@ -6,6 +6,9 @@ checked before it is used.
 """
 
 import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,38 +19,51 @@ import pyarrow.parquet as pq
 
 from captionstew.errors import StewError
 from captionstew.shards.columns import damaged, readable
+from captionstew.shards.remote import RemoteFile
 from captionstew.shards.thrift import Compact, ThriftError
 
 Spans = npt.NDArray[np.int64]  # one row (offset, length) for each value; (-1, 0) for a null
+Read = Callable[[int, int], bytes]  # from byte, so many bytes
 
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # PageType; an index page (1) is skipped
 _BODY = {_DATA: 5, _DICTIONARY: 7, _DATA_V2: 8}  # field of PageHeader that describes such a page
 _PLAIN, _PLAIN_DICTIONARY, _RLE, _RLE_DICTIONARY = 0, 2, 3, 8  # Encoding
 _HEADER_WINDOWS = (1 << 10, 1 << 16, 1 << 22)  # a header is tens of bytes unless it carries statistics
 _NULL = (-1, 0)
+_REQUESTS = 16  # at a time to a server
 
 
-def value_spans(path: Path, leaf: str) -> Spans:
-    """Offset and length of each value of `leaf`, in file order.
+def value_spans(path: Path | RemoteFile, leaf: str) -> Spans:
+    """Offset and length of each value of `leaf`, in file order; of a remote file by one small request a value.
 
     StewError if it is compressed, encoded other than PLAIN or by dictionary, or the file is damaged.
     """
     try:
-        with readable(path) as parquet:
+        with readable(path) as parquet, _opened(path) as (read, size):
             metadata = parquet.metadata
             index = _leaf(metadata, leaf)
             chunks = [metadata.row_group(group).column(index) for group in range(metadata.num_row_groups)]
             level = metadata.schema.column(index).max_definition_level
-        _believable([chunk.num_values for chunk in chunks], path.stat().st_size)
-        with path.open("rb") as file:
-            column = _Column(file.fileno(), path.stat().st_size, level)
-            parts = [column.chunk(chunk) for chunk in chunks]
+            _believable([chunk.num_values for chunk in chunks], size)
+            column = _Column(read, size, level)
+            with ThreadPoolExecutor(1 if isinstance(path, Path) else _REQUESTS) as pool:
+                parts = list(pool.map(column.chunk, chunks))
     except (ThriftError, OSError) as error:
         raise damaged(path, error) from error
     except _Unaddressable as error:
         hint = f"write column {leaf} uncompressed and PLAIN, one value a row"
         raise StewError(f"{path.name}: {error}", where=str(path), hint=hint) from error
     return np.concatenate([np.empty((0, 2), np.int64), *parts])
+
+
+@contextmanager
+def _opened(path: Path | RemoteFile) -> Iterator[tuple[Read, int]]:
+    """How to read so many bytes from a position, and the file's size."""
+    if not isinstance(path, Path):
+        yield path.exactly, path.bytes
+        return
+    with path.open("rb") as file:
+        yield lambda position, size: os.pread(file.fileno(), size, position), path.stat().st_size
 
 
 def _leaf(metadata: pq.FileMetaData, leaf: str) -> int:
@@ -87,7 +103,7 @@ class _Header:
 class _Column:
     """A column of an open file whose definition level is `level` where a value is present."""
 
-    descriptor: int
+    read: Read
     file_size: int
     level: int
 
@@ -151,7 +167,7 @@ class _Column:
         spans = np.empty((count, 2), np.int64)
         for row in range(count):
             start = self._bounded(position, 4, end)
-            length = int.from_bytes(os.pread(self.descriptor, 4, position), "little")
+            length = int.from_bytes(self.read(position, 4), "little")
             position = self._bounded(start, length, end)
             spans[row] = start, length
         if position != end:
@@ -170,7 +186,7 @@ class _Column:
         raise AssertionError("the last window either parses or raises")
 
     def _read(self, position: int, size: int) -> bytes:
-        data = os.pread(self.descriptor, size, position)
+        data = self.read(position, size)
         if len(data) != size:
             raise ThriftError(f"the file ends before byte {position + size}")
         return data

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from captionstew.errors import StewError
 from captionstew.shards.columns import damaged, readable, reading
-from captionstew.shards.sidecar import open_sidecar
+from captionstew.shards.remote import Remote, RemoteFile, url_of
+from captionstew.shards.sidecar import open_sidecar, remote_sidecar
 
 Numbers = npt.NDArray[np.unsignedinteger[Any]]
 
@@ -26,12 +27,16 @@ _MOST_PARQUET = 16
 class Clips:
     """The clips of a build folder's audio tier, numbered in the order of files and of rows in them.
 
+    `folder` may be a URL, such as `hf://datasets/OWNER/NAME`: clips are then read by range requests through a cache
+    on this disk, or, with `download`, each shard is fetched whole when it is first needed, once, and verified.
     `clip_bytes` may be called from many threads at once, and after a fork; the object can be pickled.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sidecar = open_sidecar(folder)
+    def __init__(self, folder: str | Path, *, download: bool = False) -> None:
+        url = url_of(folder)
+        self._remote, self._download = (Remote(url) if url else None), download
+        self.folder = self._remote.folder if self._remote else Path(folder)
+        self.sidecar = remote_sidecar(self._remote) if self._remote else open_sidecar(self.folder)
         self.num_samples = self._values("num_samples")
         self.num_captions = self._values("num_captions")
         # A memoryview hands out plain integers three times as fast as an array does.
@@ -39,21 +44,21 @@ class Clips:
         self._offset = self._values("offset").data
         self._length = self._values("length").data
         self._starts = list(accumulate((file.rows for file in self.sidecar.files), initial=0))
-        self._open: dict[int, _Descriptor] = {}
+        self._open: dict[int, _Descriptor | _Ranges] = {}
         self._parquet: dict[int, _Groups] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.sidecar.table)
 
-    def __reduce__(self) -> tuple[type["Clips"], tuple[Path]]:
-        return Clips, (self.folder,)
+    def __reduce__(self) -> tuple[Any, tuple[str | Path, bool]]:
+        return _reopened, (self._remote.url if self._remote else self.folder, self._download)
 
     def clip_bytes(self, index: int) -> bytes:
-        """The encoded audio of a clip: one `pread`."""
+        """The encoded audio of a clip: one `pread`, or a request."""
         number, length = self._file[index], self._length[index]
         file = self._open.get(number) or self._opened(number)
-        data = os.pread(file.number, length, self._offset[index])
+        data = file.read(self._offset[index], length)
         if len(data) != length:
             raise damaged(self._path(number), EOFError(f"it ends inside clip {index}"))
         return data
@@ -96,8 +101,8 @@ class Clips:
 
     def groups(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Every row group in order: the way through all rows that holds one group in memory."""
-        for file in self.sidecar.files:
-            with readable(self.folder / file.path) as parquet:
+        for number in range(len(self.sidecar.files)):
+            with readable(self._path(number)) as parquet:
                 for group in range(parquet.num_row_groups):
                     yield parquet.read_row_group(group, columns=columns)
 
@@ -106,14 +111,19 @@ class Clips:
         values: Numbers = chunks[0].to_numpy() if chunks else np.empty(0, np.uint32)
         return values
 
-    def _path(self, number: int) -> Path:
-        return self.folder / self.sidecar.files[number].path
+    def _path(self, number: int) -> Path | RemoteFile:
+        path = self.sidecar.files[number].path
+        if self._remote is None:
+            return self.folder / path
+        return self._remote.fetched(path) if self._download else RemoteFile(self._remote, path)
 
-    def _opened(self, number: int) -> "_Descriptor":
+    def _opened(self, number: int) -> "_Descriptor | _Ranges":
+        path = self._path(number)
         with self._lock:
             while len(self._open) >= _MOST_OPEN:  # a thread that reads from it keeps it open until it is done
                 del self._open[next(iter(self._open))]
-            return self._open.setdefault(number, _Descriptor(self._path(number)))
+            opened = _Descriptor(path) if isinstance(path, Path) else _Ranges(path)
+            return self._open.setdefault(number, opened)
 
     def _groups(self, number: int) -> "_Groups":
         if number not in self._parquet:
@@ -121,6 +131,20 @@ class Clips:
                 del self._parquet[next(iter(self._parquet))]
             self._parquet[number] = _Groups(self._path(number))
         return self._parquet[number]
+
+
+def _reopened(folder: str | Path, download: bool) -> Clips:
+    return Clips(folder, download=download)
+
+
+class _Ranges:
+    """A remote file."""
+
+    def __init__(self, file: RemoteFile) -> None:
+        self.file = file
+
+    def read(self, position: int, length: int) -> bytes:
+        return self.file.remote.read(self.file.path, position, length)
 
 
 class _Descriptor:
@@ -134,6 +158,9 @@ class _Descriptor:
         except OSError as error:
             raise damaged(path, error) from error
 
+    def read(self, position: int, length: int) -> bytes:
+        return os.pread(self.number, length, position)
+
     def __del__(self) -> None:
         if self.number >= 0:
             os.close(self.number)
@@ -142,7 +169,7 @@ class _Descriptor:
 class _Groups:
     """The row groups of one shard; not for several threads at once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | RemoteFile) -> None:
         self.path = path
         with reading(path):
             self.file = pq.ParquetFile(path)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from captionstew.digest import file_sha256
 from captionstew.errors import BuildError, StewError
 from captionstew.schema import SAMPLE_RATE
 from captionstew.shards.atomic import write_bytes
-from captionstew.shards.columns import leaf_names, read_columns
+from captionstew.shards.columns import ShardFile, leaf_names, read_columns
 from captionstew.shards.layout import MANIFEST, SIDECAR, inside, shard_files
 from captionstew.shards.manifest import read_manifest
 from captionstew.shards.pages import value_spans
+from captionstew.shards.remote import Remote, RemoteFile
 from captionstew.shards.write import AUDIO_LEAF
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Sidecar:
     sample_rate: int | None
 
 
-def addresses(path: Path) -> pa.Table:
+def addresses(path: Path | RemoteFile) -> pa.Table:
     """Where the audio of each row lies in a Parquet file, by its structure; null where a row has no audio.
 
     Columns offset (uint64) and length (uint32), and of num_samples, sample_rate, num_captions (uint32) those
@@ -103,6 +104,23 @@ def open_sidecar(folder: Path) -> Sidecar:
         return made
 
 
+def remote_sidecar(remote: Remote) -> Sidecar:
+    """The sidecar of a release behind a URL: the published one if it is of these shards, else read off them.
+
+    Reading it off takes a small request a clip, 16 at a time; it is kept in `remote.folder`.
+    """
+    if remote.has_sidecar():
+        try:
+            sidecar = read_sidecar(remote.folder)
+            if remote.audio == {file.path: (file.bytes, file.sha256) for file in sidecar.files}:
+                return sidecar
+            logger.info("%s is not of the shards of %s; making it", SIDECAR, remote.url)
+        except StewError as error:
+            logger.info("%s; making it", error.message)
+    files = [(path, RemoteFile(remote, path), facts) for path, facts in sorted(remote.audio.items())]
+    return _mapped(_save(remote.folder, _covering(files)))
+
+
 def read_sidecar(folder: Path) -> Sidecar:
     """The sidecar as it lies there, not compared with any shard; StewError if it is missing or damaged."""
     path = folder / SIDECAR
@@ -118,23 +136,30 @@ def read_sidecar(folder: Path) -> Sidecar:
 
 def _made(folder: Path) -> Sidecar:
     known = _claimed(folder)
-    files, tables = [], [_EMPTY]
-    for number, path in enumerate(shard_files(folder, "audio")):
+    files = []
+    for path in shard_files(folder, "audio"):
+        name, size = inside(folder, path), path.stat().st_size
+        files.append((name, path, (size, known.get((name, size)) or file_sha256(path))))
+    return _covering(files)
+
+
+def _covering(files: Sequence[tuple[str, Path | RemoteFile, tuple[int, str]]]) -> Sidecar:
+    """The sidecar of shards, each with its name in the release, its bytes and its hash."""
+    indexed, tables = [], [_EMPTY]
+    for number, (name, path, facts) in enumerate(files):
         table = addresses(path)
         if table.schema.names != _EMPTY.column_names[1:] or table["offset"].null_count:
             hint = "leave only shards of clip.v1 in data/audio"
             raise StewError(f"{path.name} is not a shard of clips with audio", where=str(path), hint=hint)
         tables.append(table.add_column(0, "file", pa.array(np.full(len(table), number, np.uint32))))
-        files.append(_indexed(folder, path, known))
-    return _uniform(pa.concat_tables(tables).combine_chunks(), tuple(files))
+        indexed.append(_indexed(name, path, *facts))
+    return _uniform(pa.concat_tables(tables).combine_chunks(), tuple(indexed))
 
 
-def _indexed(folder: Path, path: Path, known: Mapping[tuple[str, int], str]) -> IndexedFile:
+def _indexed(name: str, path: ShardFile, size: int, sha256: str) -> IndexedFile:
     rows = read_columns(path, ["clip_id", "corpus", "split"])
-    name, size = inside(folder, path), path.stat().st_size
     ids = pc.min_max(rows["clip_id"]).as_py()
     corpus, split = (rows[c][0].as_py() if len(rows) else "" for c in ("corpus", "split"))
-    sha256 = known.get((name, size)) or file_sha256(path)
     return IndexedFile(name, corpus, split, len(rows), size, sha256, ids["min"] or "", ids["max"] or "")
 
 
@@ -193,7 +218,7 @@ def _rows_per_file(table: pa.Table, files: int) -> list[int]:
     return [int(count) for count in np.bincount(number, minlength=files)] if in_order else []
 
 
-def _uint32(values: pa.ChunkedArray, path: Path) -> pa.ChunkedArray:
+def _uint32(values: pa.ChunkedArray, path: ShardFile) -> pa.ChunkedArray:
     try:
         return values.cast(pa.uint32())
     except pa.ArrowInvalid as error:

@@ -10,7 +10,10 @@ from captionstew.pipeline.stage import ClipStage, Drop
 
 @dataclass(frozen=True)
 class Encode(ClipStage):
-    """16-bit FLAC (lossless, the default) or Opus (an eighth of the size). FLAC that fits already passes through."""
+    """16-bit FLAC (lossless, the default), Opus (an eighth of the size) or zstd-coded PCM (lossless, quick to read).
+
+    FLAC that fits already passes through. PCM is for training: no player, nor the Hub's viewer, knows it.
+    """
 
     codec: str = "flac"
 

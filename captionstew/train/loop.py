@@ -9,22 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from captionstew.errors import StewError
 from captionstew.train import checkpoint as checkpoints
 from captionstew.train.checkpoint import Checkpoint
 from captionstew.train.data import Batch, TrainingData
-from captionstew.train.folder import RunFolder
+from captionstew.train.folder import LEDGER, RunFolder
 from captionstew.train.learner import Learner
 from captionstew.train.metrics import Metrics, Throughput
 from captionstew.train.objectives.objective import Loss
 from captionstew.train.optim.average import RunningAverage
-from captionstew.train.optim.choose import Movers
+from captionstew.train.optim.parts import Parts
 from captionstew.train.precision import Precision, Scaler
 from captionstew.train.ranks import average_gradients, gather, rank, wait, world
 from captionstew.train.run import Run
 from captionstew.train.seeds import seed_of
-
-_MOST_SKIPPED = 30  # steps in a row whose gradients are not finite, before the run stops
+from captionstew.train.validate import Validation
 
 
 @dataclass(frozen=True)
@@ -47,17 +45,15 @@ class Trainer:
     run: Run
     folder: RunFolder
     learner: Learner
-    movers: Movers
+    movers: Parts
     data: TrainingData
-    validate: Callable[[Learner, int], Mapping[str, float]]
+    validate: Validation | None
     watch: Watch
     device: torch.device
     precision: Precision = field(init=False)
     scaler: Scaler = field(init=False)
     step: int = 0
     audio_seconds: float = 0.0  # of all ranks, since the beginning
-    num_skipped: int = 0
-    _in_a_row: int = 0
     _average: RunningAverage | None = None
 
     def __post_init__(self) -> None:
@@ -71,7 +67,7 @@ class Trainer:
         self._resume()
         figures: Mapping[str, float] = {}
         throughput = Throughput()
-        with Metrics(self.folder.path, self.step, self.run.wandb or None) as log:
+        with Metrics(self.folder.path, self.step, wandb=self.run.wandb) as log:
             batches = iter(self.data)
             while self.step < self.run.steps:
                 began = time.perf_counter()
@@ -90,12 +86,11 @@ class Trainer:
         states = gather(self.learner.random_state())
         if rank() == 0:
             numbers = {
-                "data": self.data.state(), "audio_seconds": self.audio_seconds, "num_skipped": self.num_skipped,
-                "scale": self.scaler.scale, "in_a_row": self._in_a_row, "ranks": states,
+                "data": self.data.state(), "audio_seconds": self.audio_seconds, "scaler": self.scaler.state(),
             }  # fmt: skip
             average = self._average.weights() if self._average else None
-            weights = self.learner.state_dict()
-            done = Checkpoint(self.step, weights, self.movers.state_dict(), numbers, average)
+            held = {"movers": self.movers.state_dict(), "random": states}
+            done = Checkpoint(self.step, self.learner.state_dict(), held, numbers, average)
             path = checkpoints.save(self.folder.checkpoints, done, self.run.keep)
             self.folder.note("saved", step=self.step, checkpoint=path.name)
         wait()
@@ -106,38 +101,38 @@ class Trainer:
             self.folder.note("resumed" if found else "began", step=found.step if found else 0, ranks=world())
         if found is None:
             return
-        self.learner.load_state_dict(found.weights)
-        self.movers.load_state_dict(found.optimiser)
+        self.learner.load_state_dict(dict(found.weights))
+        self.movers.load_state_dict(found.optimiser["movers"])
         if self._average and found.average is not None:
             self._average.load(found.average)
         self.step, numbers = found.step, found.numbers
         self.data.seek(numbers["data"])
-        self.audio_seconds, self.num_skipped = numbers["audio_seconds"], numbers["num_skipped"]
-        self.scaler.scale, self._in_a_row = numbers["scale"], numbers["in_a_row"]
-        states = numbers["ranks"]
+        self.audio_seconds = numbers["audio_seconds"]
+        self.scaler.restore(numbers["scaler"])
+        states = found.optimiser["random"]
         self.learner.restore_random_state(states[rank() % len(states)])
 
     def _one(self, batches: Iterator[Batch]) -> tuple[Loss, dict[str, float]]:
-        """One step of the optimiser, or a skipped one; the loss of its last batch and its figures."""
+        """One step of the optimisers, or a skipped one; the loss of its last batch and its figures."""
         few = [next(batches) for _ in range(self.run.accumulate)]
-        self.learner.begin(seed_of(self.run.seed, self.step, rank()), self.step, self._batch_count())
+        self.learner.begin(seed_of(self.run.seed, self.step, rank()), self._batch_count())
         self.movers.zero_grad()
         loss = self._backward(few)
         average_gradients(self.learner.parameters())
-        norm = float(self.scaler.unscale(self.learner.parameters()))
+        self.scaler.unscale(self.learner.parameters())
+        self.movers.schedule(self.step + 1, self.data.epoch)
+        taken = self.movers.step(f"step {self.step + 1}; {LEDGER} names the clips")
+        self.scaler.move(taken)
         self.step += 1
-        values = {"gradient_norm": norm, "rate": self.movers.schedule(self.step, self.data.epoch)}
-        if self.scaler.finite(norm):
-            self.movers.step()
+        if taken:
             self.learner.after_step()
-            self._in_a_row = 0
         else:
-            self._skip(few, norm)
+            self._skipped(few)
         if self._average:
             self._average.update(self.learner, self.step)
         seconds = sum(gather(sum(batch.seconds for batch in few)))
         self.audio_seconds += seconds
-        return loss, values | {"seconds": seconds}
+        return loss, {"seconds": seconds}
 
     def _backward(self, few: Sequence[Batch]) -> Loss:
         """Gradients of the mean over all rows of all batches are in place; the last batch's loss."""
@@ -147,37 +142,36 @@ class Trainer:
         total, loss = 0, None
         for batch in few:
             with self._autocast():
-                loss = self.learner(batch.to(self.device))
+                loss = self.learner.forward(batch.to(self.device))
             weight = loss.weight if len(few) > 1 else 1
-            (loss.total * (weight * self.scaler.scale)).backward()
+            (loss.total * (weight * self.scaler.scale)).backward()  # type: ignore[no-untyped-call]
             total += weight
         assert loss is not None, "a step has at least one batch"
         if total > 1:
             _divide(self.learner, total)
         return loss
 
-    def _skip(self, few: Sequence[Batch], norm: float) -> None:
-        """Count a step whose gradients are not finite, name its clips, stop when it happens again and again."""
-        self.num_skipped += 1
-        self._in_a_row += 1
+    def _skipped(self, few: Sequence[Batch]) -> None:
+        """A step whose gradients were not finite: its clips are written down."""
         clips = [name for names in gather([n for batch in few for n in batch.names()]) for name in names]
         if rank() == 0:
-            self.folder.note("skipped", step=self.step, norm=str(norm), scale=self.scaler.scale, clips=clips)
-        if self._in_a_row >= _MOST_SKIPPED or self.scaler.exhausted:
-            raise StewError(
-                f"{self._in_a_row} steps in a row gave gradients that are not finite",
-                cause=f"step {self.step}, loss scale {self.scaler.scale:g}; the ledger names the clips",
-                where=str(self.folder.path),
-                hint="lower the rate (--set optimiser.rate=...), or use --set precision=float32 or bfloat16",
-            )
+            norms = {part: str(norm) for part, norm in self.movers.norms.items()}
+            self.folder.note("skipped", step=self.step, norms=norms, scale=self.scaler.scale, clips=clips)
+        self.scaler.check(self.folder.path)
 
     def _log(self, log: Metrics, loss: Loss, values: Mapping[str, float]) -> None:
-        figures = {"loss": float(loss.total), **{name: float(value) for name, value in loss.parts.items()}}
-        figures |= values | {
+        figures = {
+            "loss": float(loss.total.detach()),
+            **{name: float(value) for name, value in loss.parts.items()},
+        }
+        figures |= dict(values) | {
             "audio_hours": self.audio_seconds / 3600, "epoch": float(self.data.epoch),
-            "padding": self.data.padding, "skipped_steps": float(self.num_skipped),
+            "padding": self.data.padding, "skipped_steps": float(self.movers.guard.num_skipped),
             "bad_clips": float(self.data.num_skipped),
         }  # fmt: skip
+        for part, rate in self.movers.rates.items():
+            figures[f"rate/{part}"] = rate
+            figures[f"gradient_norm/{part}"] = self.movers.norms[part]
         if self.scaler.active:
             figures["loss_scale"] = self.scaler.scale
         log.log(self.step, figures)
@@ -185,6 +179,8 @@ class Trainer:
             self.watch(Seen(self.step, self.run.steps, figures))
 
     def _validated(self, log: Metrics) -> Mapping[str, float]:
+        if self.validate is None:
+            return {}
         with self._autocast():
             figures = self.validate(self.learner, self.step)
         log.log(self.step, {f"validation/{name}": value for name, value in figures.items()})

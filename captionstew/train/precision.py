@@ -1,9 +1,9 @@
 """Number formats of training: float32, bfloat16 where the device has it, float16 behind a loss scale."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -50,28 +50,34 @@ class Scaler:
 
     active: bool
     scale: float = 1.0
-    _steps: int = 0
+    steps: int = 0
 
     @torch.no_grad()
-    def unscale(self, parameters: Iterable[nn.Parameter]) -> torch.Tensor:
-        """Gradients are divided by the scale; their norm, infinite or NaN if one of them is."""
-        gradients = [p.grad for p in parameters if p.grad is not None]
+    def unscale(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Gradients are divided by the scale."""
         if self.active and self.scale != 1.0:
-            torch._foreach_mul_(gradients, 1 / self.scale)
-        return torch.nn.utils.get_total_norm(gradients)
+            torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], 1 / self.scale)
 
-    def finite(self, norm: float) -> bool:
-        """Whether a step may be taken; moves the scale."""
-        good = math.isfinite(norm)
-        if self.active:
-            self._steps += 1
-            if not good:
-                self.scale /= 2
-            elif (self.scale < 8 and self._steps % 100 == 0) or (self.scale < 32 and self._steps % 400 == 0):
-                self.scale *= 2
-        return good
+    def move(self, taken: bool) -> None:
+        """After a step that was taken, or left out because of gradients that are not finite."""
+        if not self.active:
+            return
+        self.steps += 1
+        if not taken:
+            self.scale /= 2
+        elif (self.scale < 8 and self.steps % 100 == 0) or (self.scale < 32 and self.steps % 400 == 0):
+            self.scale *= 2
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether no scale would help any more."""
-        return self.active and self.scale < _LEAST_SCALE
+    def check(self, where: Path) -> None:
+        """StewError once the scale is so small that the loss itself must be broken."""
+        if self.active and self.scale < _LEAST_SCALE:
+            hint = "--set precision=bfloat16 or float32, or a lower optimiser.rate"
+            raise StewError(f"the loss scale fell to {self.scale:g}", where=str(where), hint=hint)
+
+    def state(self) -> dict[str, float]:
+        """Where it stands; JSON takes it."""
+        return {"scale": self.scale, "steps": self.steps}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Stand there again."""
+        self.scale, self.steps = state["scale"], int(state["steps"])

@@ -75,7 +75,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Data:
-    """How shards become batches. `seconds` of padded audio per rank and step; `mix` weights the corpora."""
+    """How shards become batches: `seconds` of padded audio per rank and step, lengths alike, corpora mixed."""
 
     seconds: float = 640.0
     shortest: float = 1.0
@@ -83,9 +83,9 @@ class Data:
     split: str = "train"
     corpora: tuple[str, ...] = ()  # all of the build
     captions: Literal["one", "all"] = "one"
-    mix: Literal["hours", "clips", "equal"] = "hours"
-    temperature: float = 1.0
-    validation: str = "validation"  # the split that is passed now and then
+    temperature: float = 1.0  # 1: corpora by their hours; above: small ones more often
+    weights: tuple[str, ...] = ()  # or by weights of every corpus: "audiocaps=2", "clotho=1"
+    validation: str = "val"  # the split that is passed now and then
     hold_out: float = 0.0  # else: this share of the clips, by hash of their ids, is kept out of training
     validation_clips: int = 2_000
     threads: int = 0  # that read and decode; 0 is one per core, four at most
@@ -108,10 +108,10 @@ class Optimiser:
 
     kind: Literal["scaled-adam", "adamw"] = "scaled-adam"
     rate: float = 0.045
-    schedule: Literal["eden", "eden2", "eden3", "cosine", "constant"] = "eden2"
+    schedule: Literal["eden", "eden2", "eden3", "cosine", "constant"] = "eden3"
     batches: float = 7_500.0  # Eden's B
     epochs: float = 3.5  # Eden's E
-    steps_per_epoch: int = 10_000  # Eden3
+    steps_per_epoch: int = 10_000  # Eden3; Auden's value for CaptionStew 400k
     warmup: int = 500
     text_kind: Literal["", "scaled-adam", "adamw"] = ""  # of the text parts; the same if empty
     text_rate: float = 0.0  # of the text parts where their optimiser differs
@@ -142,7 +142,7 @@ class Run:
     save_every: int = 2_000
     keep: int = 3  # checkpoints
     compile: bool = False
-    wandb: str = ""  # a project of Weights & Biases to send the curves to as well
+    wandb: bool = False  # send the curves to Weights & Biases as well
 
     def plain(self) -> Mapping[str, Any]:
         """The run as JSON takes it."""

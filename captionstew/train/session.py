@@ -9,6 +9,8 @@ from pathlib import Path
 
 from captionstew.errors import BuildError
 from captionstew.train.assemble import assembled
+from captionstew.train.blueprint import save_blueprint
+from captionstew.train.export import BLUEPRINT
 from captionstew.train.folder import RunFolder, open_folder
 from captionstew.train.launch import joined
 from captionstew.train.loop import Seen
@@ -64,6 +66,7 @@ def train(order: Order, watch: Watch, told: Callable[[Estimate], None]) -> Summa
             trainer = assembled(order.run, folder, order.data, device, watch)
             estimate = preflight(trainer)
             if rank() == 0:
+                save_blueprint(folder.path / BLUEPRINT, trainer.learner.encoder, trainer.learner.objective)
                 folder.note("preflight", **estimate.plain())
                 told(estimate)
             with trainer.data:
@@ -72,7 +75,9 @@ def train(order: Order, watch: Watch, told: Callable[[Estimate], None]) -> Summa
                 plot(folder.path)
                 folder.note("finished", step=trainer.step, ranks=world())
         hours = trainer.audio_seconds / 3600
-        return Summary(trainer.step, figures, hours, trainer.num_skipped, time.monotonic() - began)
+        return Summary(
+            trainer.step, figures, hours, trainer.movers.guard.num_skipped, time.monotonic() - began
+        )
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import difflib
 import json
-import os
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -54,9 +54,9 @@ class Objective(nn.Module):
     def forward(self, frames_BTD: Tensor, lengths_B: Tensor, text: Text) -> Loss:
         """The loss of a batch, whose frames beyond `lengths_B` are padding."""
 
-    def extra_repr(self) -> str:
-        """The settings, for the frozen recipe of a run."""
-        return ", ".join(f"{k}={v!r}" for k, v in self.settings().items())
+    def after_step(self) -> None:
+        """To be called after each step of the optimiser: parameters with bounds are within them."""
+        return
 
     def settings(self) -> Mapping[str, Any]:
         """What rebuilds this objective: the arguments of its constructor."""

@@ -113,4 +113,4 @@ def test_every_codec_has_a_suffix() -> None:
 def test_an_unknown_codec_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(RecipeError, match="no codec 'mp3'") as caught:
         Encode(codec="mp3")
-    assert caught.value.hint == "choose one of flac, opus"
+    assert caught.value.hint == "choose one of flac, opus, pcm-zstd"

@@ -1,0 +1,132 @@
+"""Periodic validation on clips that are not trained on: loss, retrieval, and captions to read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from captionstew.train.data import Batch, TrainingData
+from captionstew.train.decoding import Search
+from captionstew.train.folder import RunFolder
+from captionstew.train.learner import Learner
+from captionstew.train.objectives.captioning import Captioning
+from captionstew.train.objectives.contrastive import Contrastive
+from captionstew.train.objectives.hybrid import Hybrid, PairedText
+from captionstew.train.objectives.objective import Objective, Text
+from captionstew.train.ranks import gather, rank
+from captionstew.train.retrieval import retrieval
+
+SAMPLES = "captions.jsonl"  # decoded captions beside the references, one line per validation
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One pass over held-out clips, shared among the ranks: the same figures for any number of them."""
+
+    data: TrainingData
+    folder: RunFolder
+    device: torch.device
+
+    def __call__(self, learner: Learner, step: int) -> Mapping[str, float]:
+        """Figures by name: `loss`, R@1, R@5, R@10 and median rank both ways, `loss` of captions."""
+        training = learner.training
+        learner.eval()
+        try:
+            with torch.inference_mode():
+                mine = self._pass(learner)
+        finally:
+            learner.train(training)
+        seen = [one for few in gather(mine) for one in few]
+        seen.sort(key=lambda one: int(one.clips[0]))  # whoever saw them
+        self._captions(learner, step)
+        return _figures(seen)
+
+    def _pass(self, learner: Learner) -> list["_Seen"]:
+        contrastive, captioning = parts_of(learner.objective)
+        seen = []
+        for batch in self.data:
+            moved = batch.to(self.device)
+            frames_BTD, lengths_B = learner.embed(moved)
+            one = _Seen(torch.from_numpy(batch.clips))
+            if contrastive is not None:
+                one.audio_BD = contrastive.embed_audio(frames_BTD, lengths_B).float().cpu()
+                one.text_BD = contrastive.embed_text(text_for(contrastive, moved.text)).float().cpu()
+            if captioning is not None:
+                loss = captioning(frames_BTD, lengths_B, text_for(captioning, moved.text))
+                one.loss, one.weight = float(loss.total), int(loss.weight)
+            seen.append(one)
+        return seen
+
+    def _captions(self, learner: Learner, step: int) -> None:
+        """Some captions are decoded and written down beside the references, by rank 0."""
+        _, captioning = parts_of(learner.objective)
+        if captioning is None or rank() != 0:
+            return
+        learner.eval()
+        with torch.inference_mode():
+            batch = _few(next(iter(self.data)), _SHOWN)
+            frames_BTD, lengths_B = learner.embed(batch.to(self.device))
+            written = captioning.caption(frames_BTD, lengths_B, Search(num_beams=4))
+        learner.train()
+        pairs = [{"clip": clip, "decoded": text, "reference": reference}
+                 for clip, text, reference in zip(batch.names(), written, batch.captions, strict=True)]  # fmt: skip
+        with (self.folder.path / SAMPLES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "captions": pairs}, ensure_ascii=False) + "\n")
+
+
+@dataclass
+class _Seen:
+    """What a rank found in a batch."""
+
+    clips: Tensor
+    audio_BD: Tensor = field(default_factory=lambda: torch.empty(0))
+    text_BD: Tensor = field(default_factory=lambda: torch.empty(0))
+    loss: float = 0.0
+    weight: int = 0
+
+
+def parts_of(objective: Objective) -> tuple[Contrastive | None, Captioning | None]:
+    """The contrastive and the captioning objective, as far as there are."""
+    if isinstance(objective, Hybrid):
+        return objective.contrastive, objective.captioning
+    contrastive = objective if isinstance(objective, Contrastive) else None
+    return contrastive, objective if isinstance(objective, Captioning) else None
+
+
+def text_for(objective: Objective, text: Text) -> Text:
+    """The tokens of one of two objectives."""
+    if not isinstance(text, PairedText):
+        return text
+    return text.contrastive if isinstance(objective, Contrastive) else text.captioning
+
+
+def _figures(seen: list[_Seen]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    weight = sum(one.weight for one in seen)
+    if weight:
+        figures["loss"] = sum(one.loss * one.weight for one in seen) / weight
+    if seen and len(seen[0].audio_BD):
+        audio_ND, text_MD = (
+            torch.cat([getattr(one, side) for one in seen]) for side in ("audio_BD", "text_BD")
+        )
+        clips, owners_M = torch.unique(torch.cat([one.clips for one in seen]), return_inverse=True)
+        first_N = torch.empty(len(clips), dtype=torch.int64).scatter_(
+            0, owners_M.flip(0), _count(owners_M).flip(0)
+        )
+        figures |= retrieval(audio_ND[first_N], text_MD, owners_M).figures()
+    return figures
+
+
+def _count(x_N: Tensor) -> Tensor:
+    return torch.arange(len(x_N))
+
+
+def _few(batch: Batch, most: int) -> Batch:
+    """The first rows of a batch, for reading."""
+    return replace(
+        batch, audio_BS=batch.audio_BS[:most], lengths_B=batch.lengths_B[:most], seeds_B=batch.seeds_B[:most],
+        clips=batch.clips[:most], captions=batch.captions[:most],
+    )  # fmt: skip
