@@ -30,6 +30,8 @@ from captionstew.shards.read import Clips
 from captionstew.shards.texts import CAPTIONS, Texts
 
 SETTINGS = Batching(split="", shortest=0.1)
+ONE_PASS = replace(SETTINGS, shuffle=False)  # it ends, and leaves no batches that were made ahead for nothing
+WHOLE = replace(ONE_PASS, longest=SETTINGS.seconds, squares=SETTINGS.seconds**2)
 RATE = 16_000
 
 
@@ -148,8 +150,7 @@ def _median(results: Sequence[Mapping[str, Any]], key: str) -> float:
 def _bare(build: Path, threads: int) -> dict[str, Any]:
     """Read and decode the clips of an epoch in the plan's order, nothing more."""
     clips = Clips(build)
-    settings = replace(SETTINGS, longest=SETTINGS.seconds, squares=SETTINGS.seconds**2)
-    plan = Plan.of(clips, settings)
+    plan = Plan.of(clips, WHOLE)
     batches = [items for window in range(plan.num_windows) for items in plan.window(window)]
     buffers = [np.empty(plan.batch_samples, np.int16) for _ in range(threads)]
 
@@ -172,13 +173,11 @@ def _loader(build: Path, threads: int) -> dict[str, Any]:
     """The same clips, whole, as batches of int16."""
     clock = Clock()
     clips = Clips(build)
-    plan = Plan.of(clips, replace(SETTINGS, longest=SETTINGS.seconds, squares=SETTINGS.seconds**2))
+    plan = Plan.of(clips, WHOLE)
     first = 0.0
     with Loader(clips, plan, as_it_is, threads=threads) as loader:
-        for batch in loader:
+        for _ in loader:
             first = first or time.perf_counter() - clock.wall
-            if batch.position.epoch:
-                break
         seconds = loader.tally.num_samples / RATE
     return {"clock": clock.read(), "seconds": seconds, "first": first, "padding": loader.tally.padding}
 
@@ -189,11 +188,9 @@ def _training(build: Path, threads: int) -> dict[str, Any]:
 
     clock = Clock()
     first = 0.0
-    with TrainingData(build, SETTINGS, threads=threads) as data:
-        for batch in data:
+    with TrainingData(build, ONE_PASS, threads=threads) as data:
+        for _ in data:
             first = first or time.perf_counter() - clock.wall
-            if batch.position.epoch:
-                break
         seconds = data.tally.num_samples / RATE
     return {"clock": clock.read(), "seconds": seconds, "first": first, "padding": data.padding}
 

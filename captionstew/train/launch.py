@@ -24,7 +24,7 @@ def joined() -> Iterator[torch.device]:
         torch.cuda.set_device(device)
     started = count > 1 and not dist.is_initialized()
     if started:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield device
     finally:

@@ -10,6 +10,7 @@ from captionstew.train.augment import Augmentation
 from captionstew.train.data import Batch
 from captionstew.train.encoders.encoder import Encoder
 from captionstew.train.encoders.zipformer.model import Zipformer
+from captionstew.train.objectives.captioning import Captioning
 from captionstew.train.objectives.contrastive import Contrastive
 from captionstew.train.objectives.grad_cache import grad_cache_step
 from captionstew.train.objectives.objective import Loss, Objective, Text
@@ -28,7 +29,10 @@ class Learner(nn.Module):
         """The loss of a batch, whose int16 samples and text lie on this module's device."""
         features_BTF, lengths_B = self.features(batch)
         frames_BTD, lengths_B = self.encoder(features_BTF, lengths_B)
-        return self.objective(frames_BTD, lengths_B, batch.text)  # type: ignore[no-any-return]
+        if isinstance(self.objective, Captioning):
+            return self.objective.forward(frames_BTD, lengths_B, batch.text)
+        loss: Loss = self.objective(frames_BTD, lengths_B, batch.text, _numbers(batch))
+        return loss
 
     @torch.no_grad()
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -57,7 +61,8 @@ class Learner(nn.Module):
         """The gradients of one contrastive loss over all batches are in place (GradCache, Gao et al. 2021)."""
         assert isinstance(self.objective, Contrastive), f"{type(self.objective).__name__} has no cached loss"
         few: list[tuple[Tensor, Tensor, Text]] = [(*self.features(batch), batch.text) for batch in batches]
-        return grad_cache_step(self.encoder, self.objective, few, scale=scale)
+        clips = [_numbers(batch) for batch in batches]
+        return grad_cache_step(self.encoder, self.objective, few, clips, scale)
 
     def after_step(self) -> None:
         """Parameters with bounds, such as the temperature, are within them."""
@@ -75,3 +80,8 @@ class Learner(nn.Module):
     def _sources(self) -> list[Any]:
         held = [getattr(module, "chance", None) for module in self.modules()]
         return list({id(one): one for one in held if hasattr(one, "restore")}.values())
+
+
+def _numbers(batch: Batch) -> Tensor:
+    """Of each row, the number of its clip: all captions of one clip are right for it."""
+    return torch.from_numpy(batch.clips).to(batch.audio_BS.device, non_blocking=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ class Trainer:
         self._resume()
         figures: Mapping[str, float] = {}
         throughput = Throughput()
-        with Metrics(self.folder.path, self.step, wandb=self.run.wandb) as log:
+        with self._log_of_rank() as log:
             batches = iter(self.data)
             while self.step < self.run.steps:
                 began = time.perf_counter()
@@ -94,6 +94,12 @@ class Trainer:
             path = checkpoints.save(self.folder.checkpoints, done, self.run.keep)
             self.folder.note("saved", step=self.step, checkpoint=path.name)
         wait()
+
+    def _log_of_rank(self) -> AbstractContextManager[Metrics | None]:
+        """The log that rank 0 keeps, from the step of the checkpoint on; the others keep none."""
+        if rank() != 0:
+            return nullcontext()
+        return Metrics(self.folder.path, self.step, wandb=self.run.wandb)
 
     def _resume(self) -> None:
         found = checkpoints.latest(self.folder.checkpoints)
@@ -138,7 +144,9 @@ class Trainer:
         """Gradients of the mean over all rows of all batches are in place; the last batch's loss."""
         if self.run.cached:
             with self._autocast():
-                return self.learner.cached_backward(few, self.scaler.scale)
+                return self.learner.cached_backward(
+                    [batch.to(self.device) for batch in few], self.scaler.scale
+                )
         total, loss = 0, None
         for batch in few:
             with self._autocast():
@@ -159,7 +167,7 @@ class Trainer:
             self.folder.note("skipped", step=self.step, norms=norms, scale=self.scaler.scale, clips=clips)
         self.scaler.check(self.folder.path)
 
-    def _log(self, log: Metrics, loss: Loss, values: Mapping[str, float]) -> None:
+    def _log(self, log: Metrics | None, loss: Loss, values: Mapping[str, float]) -> None:
         figures = {
             "loss": float(loss.total.detach()),
             **{name: float(value) for name, value in loss.parts.items()},
@@ -174,17 +182,17 @@ class Trainer:
             figures[f"gradient_norm/{part}"] = self.movers.norms[part]
         if self.scaler.active:
             figures["loss_scale"] = self.scaler.scale
-        log.log(self.step, figures)
-        if rank() == 0:
+        if log is not None:
+            log.log(self.step, figures)
             self.watch(Seen(self.step, self.run.steps, figures))
 
-    def _validated(self, log: Metrics) -> Mapping[str, float]:
+    def _validated(self, log: Metrics | None) -> Mapping[str, float]:
         if self.validate is None:
             return {}
         with self._autocast():
             figures = self.validate(self.learner, self.step)
-        log.log(self.step, {f"validation/{name}": value for name, value in figures.items()})
-        if rank() == 0:
+        if log is not None:
+            log.log(self.step, {f"validation/{name}": value for name, value in figures.items()})
             self.watch(Seen(self.step, self.run.steps, figures, "validation"))
         return figures
 

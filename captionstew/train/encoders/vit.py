@@ -119,7 +119,8 @@ class ViT(Encoder):
     def _embed(self, features_BTF: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens with their positions, and how many times of each item hold sound."""
         num_frames, patch = features_BTF.shape[1], self.config.patch
-        assert num_frames in range(0, self.config.num_frames + 1, patch), features_BTF.shape
+        assert num_frames % patch == 0, features_BTF.shape
+        assert num_frames <= self.config.num_frames, features_BTF.shape
         x_BND = self.patch_embed(features_BTF)
         times_B = (lengths_B + patch - 1) // patch
         if self.config.padding == "audiomae":

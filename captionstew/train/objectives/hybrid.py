@@ -54,10 +54,12 @@ class Hybrid(Objective):
         """The captions for both, each with its own tokenizer and greatest length."""
         return PairedText.of(self.contrastive.tokenize(captions), self.captioning.tokenize(captions))
 
-    def forward(self, frames_BTD: Tensor, lengths_B: Tensor, text: Text) -> Loss:
+    def forward(
+        self, frames_BTD: Tensor, lengths_B: Tensor, text: Text, clips_B: Tensor | None = None
+    ) -> Loss:
         """The weighted sum, whose `weight` is the contrastive one's: clips."""
         assert isinstance(text, PairedText), f"text for both objectives comes from tokenize, not {type(text)}"
-        contrastive = self.contrastive(frames_BTD, lengths_B, text.contrastive)
+        contrastive = self.contrastive(frames_BTD, lengths_B, text.contrastive, clips_B)
         captioning = self.captioning(frames_BTD, lengths_B, text.captioning)
         total = self.contrastive_weight * contrastive.total + self.captioning_weight * captioning.total
         parts = {f"contrastive/{name}": part for name, part in contrastive.parts.items()}

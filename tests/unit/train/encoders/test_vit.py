@@ -179,6 +179,14 @@ def test_recomputing_blocks_changes_no_gradient(model: ViT) -> None:
         torch.testing.assert_close(plain, again)
 
 
+@torch.no_grad()
+def test_it_compiles_whole_for_any_length(model: ViT) -> None:
+    compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
+    for num_frames in (160, 48):
+        features, lengths = torch.randn(2, num_frames, 128), torch.tensor([num_frames, 20])
+        torch.testing.assert_close(compiled(features, lengths), model(features, lengths))
+
+
 def test_features_carry_no_gradient(model: ViT) -> None:
     features, _ = model.features(torch.randn(1, 16_000, requires_grad=True), torch.tensor([16_000]))
     assert not features.requires_grad
