@@ -162,8 +162,10 @@ def _contrastive(part: Contrast, run: Run, encoder: Encoder, folder: RunFolder, 
     if part.text == "scratch":
         name = _learnt(folder, clips, run, part.vocabulary, "wordpiece")
         tokens = Tokens(name, part.max_tokens, part.normalize)
-        tower = TextTower.scratch(tokens.size, part.text_width, part.text_layers, part.text_heads,
-                                  max_length=part.max_tokens)  # fmt: skip
+        tower = TextTower.scratch(
+            tokens.size, part.text_width, part.text_layers, part.text_heads, max_length=part.max_tokens,
+            dropout=part.text_dropout,
+        )  # fmt: skip
     else:
         tokens, tower = Tokens(part.text, part.max_tokens, part.normalize), TextTower(part.text)
     return Contrastive(
@@ -181,6 +183,7 @@ def _captioning(part: Caption, run: Run, encoder: Encoder, folder: RunFolder, cl
         "num_heads": part.heads,
         "width": part.width,
         "feed_forward": 4 * part.width,
+        "dropout": part.dropout,
     }
     fresh = part.decoder == "scratch"
     if part.style == "auden":
@@ -191,7 +194,8 @@ def _captioning(part: Caption, run: Run, encoder: Encoder, folder: RunFolder, cl
         named = "facebook/bart-base" if part.decoder == "bart" else part.decoder
         return Captioning.bart(tokens, encoder.width, share_, smooth, pretrained=named)
     sizes = {"d_model": part.width, "decoder_layers": part.layers, "decoder_attention_heads": part.heads,
-             "decoder_ffn_dim": 4 * part.width, "max_position_embeddings": max(1024, part.max_tokens + 8)}  # fmt: skip
+             "decoder_ffn_dim": 4 * part.width, "max_position_embeddings": max(1024, part.max_tokens + 8),
+             "dropout": part.dropout, "attention_dropout": part.dropout, "activation_dropout": part.dropout}  # fmt: skip
     return Captioning.bart(tokens, encoder.width, share_, smooth, pretrained=None, **sizes)
 
 

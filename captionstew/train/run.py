@@ -28,13 +28,15 @@ class Audio:
 class Contrast:
     """Symmetric InfoNCE against a text tower (CaptionStew paper, §3.2; Radford et al. 2021).
 
-    `text` is a name or folder for transformers, or `scratch`: a small BERT and word pieces of the data's captions.
+    `text` is a name or folder for transformers, or `scratch`: a small BERT and word pieces of the data's captions,
+    in the sizes `text_width` and so on.
     """
 
     text: str = "bert-base-uncased"
-    text_width: int = 256  # of a tower from scratch, as the three below
+    text_width: int = 256
     text_layers: int = 4
     text_heads: int = 4
+    text_dropout: float = 0.1
     vocabulary: int = 8_000
     max_tokens: int = 128
     normalize: Normalize = "none"
@@ -60,9 +62,10 @@ class Caption:
     decoder: str = "bart"
     text: str = "facebook/bart-base"  # the tokeniser; `scratch` learns one from the data's captions
     style: Literal["bart", "auden", "cappa"] = "bart"
-    width: int = 256  # of a decoder from scratch, as the two below
+    width: int = 256  # of a decoder from scratch, as the three below
     layers: int = 3
     heads: int = 4
+    dropout: float = 0.1
     vocabulary: int = 8_000
     max_tokens: int = 128
     normalize: Normalize = "none"

@@ -176,7 +176,7 @@ from captionstew.train.run import Contrast, Optimiser, Run
 plain = Run(
     name="plain",
     about="contrastive without any randomness in the model",
-    objective=Contrast(text="scratch"),
+    objective=Contrast(text="scratch", text_dropout=0.0),
     optimiser=Optimiser(kind="adamw", rate=1e-3, schedule="constant"),
     average_every=0,
 )

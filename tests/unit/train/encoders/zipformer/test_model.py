@@ -1,6 +1,7 @@
 """The encoder against icefall's outputs and gradients, its sizes, and what training adds."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ SMALL = ZipformerConfig(
     unmasked=(16, 16, 24),
     embed_channels=(2, 4, 6),
 )
+PER_STACK = ("downsampling", "widths", "feed_forward", "num_heads", "kernels", "unmasked")
 COUNTS = {
     "small": 21_989_779,
     "medium": 63_994_103,
@@ -264,19 +266,22 @@ def test_swoosh_norm_and_softmax_stay_in_single_precision_under_autocast() -> No
 
 @pytest.mark.slow
 def test_compiled_frames_and_gradients_are_the_same() -> None:
-    encoder = fresh().eval()
+    torch.manual_seed(0)
+    few = {field: value[:2] for field, value in asdict(SMALL).items() if field in PER_STACK}
+    encoder = Zipformer(replace(SMALL, **{**few, "num_layers": (1, 1)})).eval()
     compiled = torch.compile(encoder, dynamic=False)
     assert isinstance(compiled, nn.Module)
-    features = torch.randn(3, 120, 80)
-    frames, _ = encoder(features, LENGTHS)
-    frames.square().mean().backward()
-    wanted = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
-    encoder.zero_grad()
-    again, lengths = compiled(features, LENGTHS)
-    again.square().mean().backward()
-    valid = (torch.arange(frames.shape[1]) < lengths[:, None])[..., None]
-    assert ((again - frames) * valid).abs().max() < 1e-4
-    for name, parameter in encoder.named_parameters():
-        if name in wanted:
-            assert parameter.grad is not None
-            assert (parameter.grad - wanted[name]).norm() < 1e-3 * max(wanted[name].norm().item(), 1e-5), name
+    features, probe = torch.randn(3, 120, 80), torch.randn(3, 28, 24)
+    results = []
+    for module in (encoder, compiled):
+        frames, lengths = module(features, LENGTHS)
+        frames = frames * (torch.arange(28) < lengths[:, None])[..., None]
+        (frames * probe).sum().backward()
+        grads = {name: p.grad for name, p in encoder.named_parameters() if p.grad is not None}
+        encoder.zero_grad()
+        results.append((frames.detach(), grads))
+    (frames, wanted), (again, grads) = results
+    assert (again - frames).abs().max() < 1e-4
+    assert grads.keys() == wanted.keys()
+    for name, grad in grads.items():
+        assert (grad - wanted[name]).norm() < 1e-3 * max(wanted[name].norm().item(), 1e-2), name
