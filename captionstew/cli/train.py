@@ -1,6 +1,8 @@
 """train: from a build's shards to an encoder, whatever interrupts it."""
 
 import os
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from captionstew.cli.console import DOT, TICK, Console
@@ -154,13 +156,15 @@ def _data(given: str, made: Run, console: Console) -> str:
 
 def _built(path: Path, console: Console) -> str:
     """The shards of the user's own pairs, in build/NAME; built once, continued if stopped."""
+    from captionstew.cli import build
     from captionstew.cli.commands import COMMANDS
-    from captionstew.cli.main import _run
 
-    assert COMMANDS, "there is a command to build"
     out = Path("build") / path.stem
     console.tell(f"{path} is no build yet: building it into {out}")
-    _run(["build", "folder", "--from", str(path), "--out", str(out), "--quiet"], Console(quiet=True))
+    (command,) = [one for one in COMMANDS if one.name == "build"]
+    words = ["folder", "--from", str(path), "--out", str(out)]
+    with redirect_stdout(sys.stderr):  # the result is that of the training
+        build.run(command.parse(words), Console(quiet=console.quiet))
     return str(out)
 
 

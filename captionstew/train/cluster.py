@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from captionstew.errors import BuildError
+from captionstew.errors import BuildError, IncompleteError
 from captionstew.shards.atomic import write_bytes
+from captionstew.train.folder import open_folder
 from captionstew.train.session import Order, Summary
 
 _FAILURES = 3  # workers that may be lost; each time all go on from the newest checkpoint
@@ -25,23 +26,34 @@ def train_on_ray(order: Order, address: str, workers: int, *, gpu: bool = False)
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     try:
         import ray
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
         from ray.train.torch import TorchTrainer
     except ModuleNotFoundError as error:
         hint = "pip install 'captionstew[build,train]'"
         raise BuildError("Ray Train is not installed", cause=str(error), hint=hint) from error
     if not ray.is_initialized():
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    open_folder(order.out, order.run, Path(order.data))  # what is wrong with it is said here, and only once
     began = time.monotonic()
     trainer = TorchTrainer(
         _worker, train_loop_config={"order": order},
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
-        run_config=RunConfig(name=order.run.name, storage_path=str(order.out / "ray"),
+        run_config=RunConfig(name=order.run.name, storage_path=str(order.out / ".ray"),
                              failure_config=FailureConfig(max_failures=_FAILURES)),
     )  # fmt: skip
-    trainer.fit()
+    try:
+        trainer.fit()
+    except TrainingFailedError as error:
+        hint = "the same command goes on from the newest checkpoint"
+        raise IncompleteError("the run stopped on the cluster", cause=_last(error), hint=hint) from error
     facts = json.loads((order.out / _RESULT).read_text(encoding="utf-8"))
     return Summary(**{**facts, "wall": time.monotonic() - began})
+
+
+def _last(error: BaseException) -> str:
+    """The last line of what the workers said."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _worker(config: Mapping[str, Any]) -> None:

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
 pytest.importorskip("torch", reason="training needs the extra captionstew[train]")
 
@@ -154,6 +155,25 @@ def test_captions_are_decoded_beside_their_references(build: Path, tmp_path: Pat
     (sample,) = [json.loads(text) for text in (tmp_path / "run" / "captions.jsonl").read_text().splitlines()]
     assert sample["step"] == 2
     assert all(pair["reference"] and "decoded" in pair for pair in sample["captions"])
+
+
+def test_a_table_of_audio_and_captions_is_built_and_trained_on_in_one_command(
+    melody: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = ["audio,caption"]
+    for seed in range(12):
+        soundfile.write(tmp_path / f"{seed}.wav", melody(seed, 2.0), 16_000)
+        lines.append(f"{seed}.wav,melody number {seed}")
+    (tmp_path / "pairs.csv").write_text("\n".join(lines) + "\n")
+    line = words(
+        "contrastive_small", tmp_path / "pairs.csv", tmp_path / "run", "steps=2", "contrast.vocabulary=60"
+    )
+    assert main([*line, "--set", "data.hold_out=0", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["step"] == 2
 
 
 def test_two_ranks_do_what_one_does_with_both_their_batches(build: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from captionstew.train.encoders.zipformer.attention import AttentionWeights
 from captionstew.train.encoders.zipformer.convolution import depthwise
+from captionstew.train.encoders.zipformer.linear import Linear
 from captionstew.train.encoders.zipformer.mlp import swoosh_linear, swoosh_mlp
 from captionstew.train.encoders.zipformer.norm import BiasNorm
 from captionstew.train.encoders.zipformer.padding import find_padding
@@ -158,6 +159,23 @@ def test_swoosh_with_its_linear_layer_equals_its_twin_both_ways(dropped: bool) -
     for one, other in zip(*(torch.autograd.grad(result, wanted, onto) for result in results), strict=True):
         torch.testing.assert_close(one, other)
     torch.testing.assert_close(*results)
+
+
+def test_linear_layers_equal_pytorchs_both_ways_whatever_the_memory_layout() -> None:
+    torch.manual_seed(0)
+    layer = Linear(12, 5)
+    x = torch.randn(7, 3, 12).transpose(0, 1).requires_grad_()
+    results = [layer(x), F.linear(x, layer.weight, layer.bias)]
+    for onto in (torch.randn(3, 7, 5), torch.ones(()).expand(3, 7, 5), torch.randn(7, 3, 5).transpose(0, 1)):
+        grads = [
+            torch.autograd.grad(result, [x, *layer.parameters()], onto, retain_graph=True)
+            for result in results
+        ]
+        for one, other in zip(*grads, strict=True):
+            torch.testing.assert_close(one, other)
+    torch.testing.assert_close(*results)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), results[0])
 
 
 def test_blocked_convnext_equals_its_twin_both_ways() -> None:
