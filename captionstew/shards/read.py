@@ -3,7 +3,7 @@
 import os
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -161,9 +161,9 @@ class _Descriptor:
     def read(self, position: int, length: int) -> bytes:
         return os.pread(self.number, length, position)
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # at exit `os` may be gone already
         if self.number >= 0:
-            os.close(self.number)
+            close(self.number)
 
 
 class _Groups:

@@ -193,9 +193,11 @@ def _captioning(part: Caption, run: Run, encoder: Encoder, folder: RunFolder, cl
     if not fresh:
         named = "facebook/bart-base" if part.decoder == "bart" else part.decoder
         return Captioning.bart(tokens, encoder.width, share_, smooth, pretrained=named)
-    sizes = {"d_model": part.width, "decoder_layers": part.layers, "decoder_attention_heads": part.heads,
-             "decoder_ffn_dim": 4 * part.width, "max_position_embeddings": max(1024, part.max_tokens + 8),
-             "dropout": part.dropout, "attention_dropout": part.dropout, "activation_dropout": part.dropout}  # fmt: skip
+    sizes = {
+        "d_model": part.width, "decoder_layers": part.layers, "decoder_attention_heads": part.heads,
+        "decoder_ffn_dim": 4 * part.width, "max_position_embeddings": max(1024, part.max_tokens + 8),
+        "dropout": part.dropout, "attention_dropout": part.dropout, "activation_dropout": part.dropout,
+    }  # fmt: skip
     return Captioning.bart(tokens, encoder.width, share_, smooth, pretrained=None, **sizes)
 
 

@@ -1,7 +1,7 @@
 """Periodic validation on clips that are not trained on: loss, retrieval, and captions to read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -31,7 +31,7 @@ class Validation:
     device: torch.device
 
     def __call__(self, learner: Learner, step: int) -> Mapping[str, float]:
-        """Figures by name: `loss`, R@1, R@5, R@10 and median rank both ways, `loss` of captions."""
+        """Figures: R@1, R@5, R@10 and ranks both ways among `pairs` of distinct captions; `loss` of captions."""
         training = learner.training
         learner.eval()
         try:
@@ -50,7 +50,7 @@ class Validation:
         for batch in self.data:
             moved = batch.to(self.device)
             frames_BTD, lengths_B = learner.embed(moved)
-            one = _Seen(torch.from_numpy(batch.clips))
+            one = _Seen(torch.from_numpy(batch.clips), batch.captions)
             if contrastive is not None:
                 one.audio_BD = contrastive.embed_audio(frames_BTD, lengths_B).float().cpu()
                 one.text_BD = contrastive.embed_text(text_for(contrastive, moved.text)).float().cpu()
@@ -82,6 +82,7 @@ class _Seen:
     """What a rank found in a batch."""
 
     clips: Tensor
+    captions: list[str]
     audio_BD: Tensor = field(default_factory=lambda: torch.empty(0))
     text_BD: Tensor = field(default_factory=lambda: torch.empty(0))
     loss: float = 0.0
@@ -109,19 +110,21 @@ def _figures(seen: list[_Seen]) -> dict[str, float]:
     if weight:
         figures["loss"] = sum(one.loss * one.weight for one in seen) / weight
     if seen and len(seen[0].audio_BD):
-        audio_ND, text_MD = (
+        first_N = _distinct([caption for one in seen for caption in one.captions])
+        audio_ND, text_ND = (
             torch.cat([getattr(one, side) for one in seen]) for side in ("audio_BD", "text_BD")
         )
-        clips, owners_M = torch.unique(torch.cat([one.clips for one in seen]), return_inverse=True)
-        first_N = torch.empty(len(clips), dtype=torch.int64).scatter_(
-            0, owners_M.flip(0), _count(owners_M).flip(0)
-        )
-        figures |= retrieval(audio_ND[first_N], text_MD, owners_M).figures()
+        figures |= retrieval(audio_ND[first_N], text_ND[first_N], torch.arange(len(first_N))).figures()
+        figures["pairs"] = float(len(first_N))
     return figures
 
 
-def _count(x_N: Tensor) -> Tensor:
-    return torch.arange(len(x_N))
+def _distinct(captions: Sequence[str]) -> Tensor:
+    """The rows at which a caption comes first: clips that share their words cannot be told apart by them."""
+    first: dict[str, int] = {}
+    for row, caption in enumerate(captions):
+        first.setdefault(caption, row)
+    return torch.tensor(list(first.values()))
 
 
 def _few(batch: Batch, most: int) -> Batch:

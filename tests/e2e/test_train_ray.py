@@ -63,5 +63,5 @@ def _worker(parent: int) -> int:
 
     for process in psutil.Process(parent).children(recursive=True):
         if any("RayTrainWorker" in word for word in process.cmdline()):
-            return process.pid
+            return int(process.pid)
     raise AssertionError([process.cmdline() for process in psutil.Process(parent).children(recursive=True)])

@@ -106,7 +106,9 @@ def _elsewhere(table: pl.LazyFrame, place: Path) -> list[Path]:
     common = Path(os.path.commonpath(folders.to_list())) if len(folders) else place
     if common == Path("/"):
         hint = "give them relative to one folder, and that folder: --audio folder=DIR"
-        raise CorpusError("the audio lies in folders that have nothing in common", where=str(place), hint=hint)
+        raise CorpusError(
+            "the audio lies in folders that have nothing in common", where=str(place), hint=hint
+        )
     return [common] if common != place and common.is_dir() else []
 
 

@@ -207,7 +207,9 @@ def test_what_cannot_be_built_from_says_why(name: str, tmp_path: Path) -> None:
     assert error.value.hint
 
 
-def test_audio_named_by_whole_paths_elsewhere_is_found_in_the_folder_that_holds_it_all(tmp_path: Path) -> None:
+def test_audio_named_by_whole_paths_elsewhere_is_found_in_the_folder_that_holds_it_all(
+    tmp_path: Path,
+) -> None:
     sounds, tables = tmp_path / "data" / "sounds", tmp_path / "tables"
     for name in ("a/1.wav", "b/2.wav"):
         (sounds / name).parent.mkdir(parents=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.multiprocessing as processes
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 from captionstew.train.launch import joined
 from captionstew.train.ranks import average_gradients, gather, rank, share, world
@@ -39,7 +39,7 @@ def test_gradients_are_averaged_and_a_missing_one_counts_as_zero(tmp_path: Path)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    processes.spawn(_work, (2, port, tmp_path), nprocs=2)  # type: ignore[no-untyped-call]
+    spawn(_work, (2, port, tmp_path), nprocs=2)  # type: ignore[no-untyped-call]
     for number in range(2):
         found = torch.load(tmp_path / f"{number}.pt")
         assert (found["rank"], found["world"]) == (number, 2)
