@@ -4,7 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 
 from captionstew.cli.parser import Command
 
-GROUPS = ("Look", "Make", "Check", "Learn")
+GROUPS = ("Look", "Make", "Learn")
 
 
 def overview(version: str) -> str:
@@ -188,7 +188,7 @@ COMMANDS = (
          ("watch captionstew status build/paper", "again and again")),
     ),
     Command(
-        "validate", "Check", "Every promise of a build, checked against the files themselves; exit 4 if one is broken.",
+        "validate", "Make", "Every promise of a build, checked against the files themselves; exit 4 if one is broken.",
         "every promise, checked against the files", "validate build/sampler", _validate,
         (("validate build/sampler", "decode everything"),
          ("validate build/paper --sample 2000", "decode a part"),
@@ -197,15 +197,15 @@ COMMANDS = (
     Command(
         "train", "Learn", "Pretrain an audio encoder on a build. Stop it any time: the same command continues.",
         "pretrain an encoder; run again to resume", "train contrastive_small --data ...", _train,
-        (("train contrastive_small --data build/sampler", "minutes on one CPU"),
-         ("train contrastive --data build/stew --gpus 8", "the paper's figures"),
-         ("train captioning_small --data ~/pairs.csv --set steps=200", "your own pairs")),
+        (("train contrastive_small --data build/sampler", "on one CPU"),
+         ("train contrastive --data build/stew --gpus 8", "as the paper"),
+         ("train captioning_small --data ~/pairs.csv", "your own pairs")),
     ),
     Command(
         "export", "Learn", "A folder that transformers loads in three lines, from a run's newest checkpoint.",
         "a run's encoder for transformers", "export runs/contrastive", _export,
-        (("export runs/contrastive", "into runs/contrastive/export"),
-         ("export runs/contrastive --encoder", "without the text tower"),
-         ("export runs/contrastive --out ~/models/mine", "elsewhere")),
+        (("export runs/mine", "into runs/mine/export"),
+         ("export runs/mine --encoder", "without the text tower"),
+         ("export runs/mine --out ~/models/mine", "elsewhere")),
     ),
 )  # fmt: skip

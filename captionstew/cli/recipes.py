@@ -11,6 +11,8 @@ from captionstew.corpora.strict import nearest
 from captionstew.errors import BuildError, UsageError
 from captionstew.pipeline.pipeline import Pipeline
 from captionstew.recipe import recipe, recipes, source
+from captionstew.training import run as training_run
+from captionstew.training import run_file, runs
 
 _WAYS = ("show", "copy")
 
@@ -32,7 +34,9 @@ def run(arguments: Arguments, console: Console) -> int:
 
 def _list(console: Console) -> None:
     known = [recipe(name) for name in recipes()]
-    console.data([_facts(one) for one in known])
+    console.data(
+        [*map(_facts, known), *({"recipe": name, "about": training_run(name).about} for name in runs())]
+    )
     columns = (
         Column("recipe"),
         Column("corpora", right=True),
@@ -41,17 +45,28 @@ def _list(console: Console) -> None:
     )
     rows = [(one.name, str(len(one.corpora)), str(len(one.stages)), one.about) for one in known]
     console.rows(columns, [*rows, ("NAME", "1", "12", "any corpus by its name: captionstew corpora")])
+    console.say()
+    console.rows(
+        (Column("to train with"), Column("", least=30)), [(name, training_run(name).about) for name in runs()]
+    )
     console.next("captionstew recipes show paper", "captionstew plan sampler")
 
 
 def _show(name: str, console: Console) -> None:
+    if name in runs():
+        console.data(training_run(name).plain())
+        console.say(run_file(name).read_text(encoding="utf-8").rstrip())
+        console.next(
+            f"captionstew train {name} --data build/sampler", f"captionstew recipes copy {name} mine.py"
+        )
+        return
     console.data(_facts(recipe(name)))
     console.say(source(name).rstrip())
     console.next(f"captionstew plan {name}", f"captionstew recipes copy {name} mine.py")
 
 
 def _copy(name: str, file: str | None, console: Console) -> None:
-    text = source(name)
+    text = run_file(name).read_text(encoding="utf-8") if name in runs() else source(name)
     if file is None:
         raise UsageError("recipes copy needs a FILE", hint=f"captionstew recipes copy {name} mine.py")
     path = Path(file).expanduser()
@@ -68,7 +83,9 @@ def _copy(name: str, file: str | None, console: Console) -> None:
         raise BuildError(f"cannot write {file}", cause=cause, hint="choose another place") from error
     console.data({"recipe": name, "file": str(path.absolute())})
     console.say(f"wrote {path}: {len(text.splitlines())} lines, all yours to change")
-    console.next(f"captionstew plan {path}")
+    console.next(
+        f"captionstew train {path} --data build/sampler" if name in runs() else f"captionstew plan {path}"
+    )
 
 
 def _facts(pipeline: Pipeline) -> dict[str, object]:

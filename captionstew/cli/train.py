@@ -12,7 +12,7 @@ from captionstew.errors import StewError, UsageError
 from captionstew.shards.layout import MANIFEST
 from captionstew.train.run import Run
 from captionstew.training import run as recipe_run
-from captionstew.training import runs, set_fields
+from captionstew.training import set_fields
 
 _NEEDED = {"torch", "transformers", "safetensors", "tokenizers", "tensorboard", "matplotlib"}
 _TABLES = {".csv", ".tsv", ".jsonl", ".parquet"}
@@ -184,8 +184,3 @@ def check_packages() -> None:
     if missing:
         cause = f"not installed: {', '.join(missing)}"
         raise StewError("training needs more packages", cause=cause, hint="pip install 'captionstew[train]'")
-
-
-def listed() -> tuple[tuple[str, str], ...]:
-    """Every training recipe with what it says of itself."""
-    return tuple((name, recipe_run(name).about) for name in runs())
