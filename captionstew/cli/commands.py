@@ -196,7 +196,7 @@ COMMANDS = (
     ),
     Command(
         "train", "Learn", "Pretrain an audio encoder on a build. Stop it any time: the same command continues.",
-        "pretrain an encoder; run again to resume", "train contrastive_small --data ...", _train,
+        "pretrain an encoder; run again to resume", "train hybrid --data ...", _train,
         (("train contrastive_small --data build/sampler", "on one CPU"),
          ("train contrastive --data build/stew --gpus 8", "as the paper"),
          ("train captioning_small --data ~/pairs.csv", "your own pairs")),

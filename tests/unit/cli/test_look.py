@@ -11,6 +11,7 @@ import pytest
 from captionstew.cli.table import cell_width
 from captionstew.corpora.facts import corpora, corpus
 from captionstew.recipe import recipe, recipe_file, recipes
+from captionstew.training import runs
 
 from .conftest import Cli
 
@@ -57,7 +58,7 @@ def test_one_corpus_shows_its_citation_traps_files_and_what_is_unchecked(cli: Cl
 
 
 def test_recipes_are_listed_and_shown_as_they_are_written(cli: Cli) -> None:
-    assert [one["recipe"] for one in json.loads(cli("recipes", "--json").out)] == list(recipes())
+    assert [one["recipe"] for one in json.loads(cli("recipes", "--json").out)] == [*recipes(), *runs()]
     assert all(name in cli("recipes").out for name in recipes())
     assert cli("recipes", "show", "paper", "--quiet").out == recipe_file("paper").read_text(encoding="utf-8")
     shown = json.loads(cli("recipes", "show", "paper", "--json").out)
