@@ -64,7 +64,7 @@ def ledger(out: Path, event: str) -> list[dict[str, Any]]:
 def test_a_gradient_that_is_no_number_skips_the_step_and_names_its_clips(build: Path, tmp_path: Path) -> None:
     one = trainer(RUN, build, tmp_path, [])
     weight = next(one.learner.encoder.parameters())
-    weight.register_hook(lambda gradient: gradient * float("nan") if one.step == 1 else gradient)
+    weight.register_hook(lambda gradient: gradient * float("nan") if one.step == 1 else gradient)  # type: ignore[no-untyped-call]
     fit(one)
     (skipped,) = ledger(tmp_path, "skipped")
     assert skipped["step"] == 2
@@ -77,7 +77,7 @@ def test_a_gradient_that_is_no_number_skips_the_step_and_names_its_clips(build: 
 def test_gradients_that_stay_broken_end_the_run_with_a_reason(build: Path, tmp_path: Path) -> None:
     one = trainer(replace(RUN, steps=100), build, tmp_path, [])
     weight = next(one.learner.encoder.parameters())
-    weight.register_hook(lambda gradient: gradient * float("inf"))
+    weight.register_hook(lambda gradient: gradient * float("inf"))  # type: ignore[no-untyped-call]
     with pytest.raises(IncompleteError, match="not finite"):
         fit(one)
     assert one.step < 40
