@@ -13,9 +13,9 @@ captioning_small = Run(
     data=Data(seconds=64, shortest=0.3, longest=10, hold_out=0.1, captions="one"),
     # ScaledAdam for Zipformer, AdamW for the text parts; both down to nothing, since this run is short.
     optimiser=Optimiser(
-        kind="scaled-adam", rate=0.045, text_kind="adamw", text_rate=7e-4, schedule="cosine", warmup=50, clip=1.0
+        kind="scaled-adam", rate=0.03, text_kind="adamw", text_rate=5e-4, schedule="cosine", warmup=50, clip=1.0
     ),
-    steps=600,
+    steps=400,
     average_every=0,
     log_every=10,
     validate_every=100,
