@@ -1,5 +1,6 @@
 """train: from a build's shards to an encoder, whatever interrupts it."""
 
+import json
 import os
 import sys
 from contextlib import redirect_stdout
@@ -8,13 +9,16 @@ from pathlib import Path
 from captionstew.cli.console import DOT, TICK, Console
 from captionstew.cli.figures import count, hours, plural, size, span
 from captionstew.cli.parser import Arguments
+from captionstew.cli.table import Column
 from captionstew.errors import StewError, UsageError
 from captionstew.shards.layout import MANIFEST
+from captionstew.train.folder import SAMPLES
 from captionstew.train.run import Run
 from captionstew.training import run as recipe_run
 from captionstew.training import set_fields
 
 _NEEDED = {"torch", "transformers", "safetensors", "tokenizers", "tensorboard", "matplotlib"}
+_LONGEST = 90  # characters of a caption that are shown
 _TABLES = {".csv", ".tsv", ".jsonl", ".parquet"}
 
 
@@ -128,8 +132,19 @@ def _result(made: Run, out: Path, summary: "object", console: Console) -> None:
     console.mark(TICK, DOT.join(parts))
     for name, value in summary.figures.items():
         console.say(f"  {name:24} {value:.4f}")
+    _captions(out, console)
     console.say(f"  it lies in {out} (checkpoints, metrics.jsonl, curves.png)")
     console.next(f"captionstew export {out}")
+
+
+def _captions(out: Path, console: Console) -> None:
+    """What the last validation wrote beside what people wrote, for reading."""
+    path = out / SAMPLES
+    if not path.is_file():
+        return
+    pairs = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["captions"]
+    rows = [(pair["decoded"][:_LONGEST], pair["reference"][:_LONGEST]) for pair in pairs]
+    console.rows((Column("decoded", least=20), Column("reference", least=20)), rows)
 
 
 def _data(given: str, made: Run, console: Console) -> str:

@@ -17,6 +17,7 @@ from captionstew.shards.atomic import write_bytes
 from captionstew.train.run import Run
 
 RUN, ENVIRONMENT, LEDGER = "run.json", "environment.json", "ledger.jsonl"
+SAMPLES = "captions.jsonl"  # decoded captions beside the references, one line per validation
 _FREE = {
     "steps",
     "log_every",
@@ -104,14 +105,26 @@ def _git(folder: Path, *words: str) -> str:
 
 def _check_same(folder: RunFolder, now: Mapping[str, Any]) -> None:
     before = folder.frozen()
-    for name, value in now["run"].items():
-        if name not in _FREE and before["run"].get(name) != value:
-            cause = f"{name} was {json.dumps(before['run'].get(name))}, is {json.dumps(value)}"
-            hint = "choose another --out; steps and the intervals may change when a run goes on"
-            raise BuildError(f"{folder.path} holds another run", cause=cause[:400], hint=hint)
+    changed = {name: pair for name, pair in _changes(before["run"], now["run"]).items() if name not in _FREE}
+    if changed:
+        cause = ", ".join(
+            f"{name} was {json.dumps(old)}, is {json.dumps(new)}" for name, (old, new) in changed.items()
+        )
+        hint = "choose another --out; steps and the intervals may change when a run goes on"
+        raise BuildError(f"{folder.path} holds another run", cause=cause[:400], hint=hint)
     if before["build"] != now["build"]:
         hint = "choose another --out: a run that goes on must see the same clips"
         raise BuildError(f"{folder.path} was trained on other shards", cause=str(before["data"]), hint=hint)
+
+
+def _changes(before: Any, now: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
+    """What differs between two recipes, by the name that `--set` gives it."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        return {name: (before, now)} if before != now else {}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*before, *now}):
+        found |= _changes(before.get(key), now.get(key), f"{name}.{key}".lstrip("."))
+    return found
 
 
 def _build(data: Path) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from captionstew.train.data import Batch, TrainingData
 from captionstew.train.decoding import Search
-from captionstew.train.folder import RunFolder
+from captionstew.train.folder import SAMPLES, RunFolder
 from captionstew.train.learner import Learner
 from captionstew.train.objectives.captioning import Captioning
 from captionstew.train.objectives.contrastive import Contrastive
@@ -18,7 +18,6 @@ from captionstew.train.objectives.objective import Objective, Text
 from captionstew.train.ranks import gather, rank
 from captionstew.train.retrieval import retrieval
 
-SAMPLES = "captions.jsonl"  # decoded captions beside the references, one line per validation
 _SHOWN = 8
 
 
