@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from captionstew.train.data import Batch, TrainingData
+from captionstew.train.data import TrainingData
 from captionstew.train.decoding import Search
 from captionstew.train.folder import SAMPLES, RunFolder
 from captionstew.train.learner import Learner
@@ -15,10 +15,10 @@ from captionstew.train.objectives.captioning import Captioning
 from captionstew.train.objectives.contrastive import Contrastive
 from captionstew.train.objectives.hybrid import Hybrid, PairedText
 from captionstew.train.objectives.objective import Objective, Text
-from captionstew.train.ranks import gather, rank
+from captionstew.train.ranks import gather, rank, world
 from captionstew.train.retrieval import retrieval
 
-_SHOWN = 8
+_SHOWN = 8  # captions to read, evenly spread over the lengths
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,16 @@ class Validation:
             learner.train(training)
         seen = [one for few in gather(mine) for one in few]
         seen.sort(key=lambda one: int(one.clips[0]))  # whoever saw them
-        self._captions(learner, step)
+        self._write(seen, step)
         return _figures(seen)
 
     def _pass(self, learner: Learner) -> list["_Seen"]:
         contrastive, captioning = parts_of(learner.objective)
-        seen = []
-        for batch in self.data:
+        plan, seen = self.data.plan, []
+        every = max(
+            1, sum(len(plan.window(number)) for number in range(plan.num_windows)) // world() // _SHOWN
+        )
+        for number, batch in enumerate(self.data):
             moved = batch.to(self.device)
             frames_BTD, lengths_B = learner.embed(moved)
             one = _Seen(torch.from_numpy(batch.clips), batch.captions)
@@ -56,24 +59,19 @@ class Validation:
             if captioning is not None:
                 loss = captioning(frames_BTD, lengths_B, text_for(captioning, moved.text))
                 one.loss, one.weight = float(loss.total), int(loss.weight)
+                if number % every == 0:
+                    one.decoded = captioning.caption(frames_BTD[:1], lengths_B[:1], Search(num_beams=4))
+                    one.names = batch.names()[:1]
             seen.append(one)
         return seen
 
-    def _captions(self, learner: Learner, step: int) -> None:
-        """Some captions are decoded and written down beside the references, by rank 0."""
-        _, captioning = parts_of(learner.objective)
-        if captioning is None or rank() != 0:
-            return
-        learner.eval()
-        with torch.inference_mode():
-            batch = _few(next(iter(self.data)), _SHOWN)
-            frames_BTD, lengths_B = learner.embed(batch.to(self.device))
-            written = captioning.caption(frames_BTD, lengths_B, Search(num_beams=4))
-        learner.train()
-        pairs = [{"clip": clip, "decoded": text, "reference": reference}
-                 for clip, text, reference in zip(batch.names(), written, batch.captions, strict=True)]  # fmt: skip
-        with (self.folder.path / SAMPLES).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "captions": pairs}, ensure_ascii=False) + "\n")
+    def _write(self, seen: Sequence["_Seen"], step: int) -> None:
+        """What was decoded is written down beside the references, by rank 0."""
+        pairs = [{"clip": name, "decoded": text, "reference": one.captions[0]}
+                 for one in seen for name, text in zip(one.names, one.decoded, strict=True)]  # fmt: skip
+        if pairs and rank() == 0:
+            with (self.folder.path / SAMPLES).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "captions": pairs}, ensure_ascii=False) + "\n")
 
 
 @dataclass
@@ -86,6 +84,8 @@ class _Seen:
     text_BD: Tensor = field(default_factory=lambda: torch.empty(0))
     loss: float = 0.0
     weight: int = 0
+    names: list[str] = field(default_factory=list)  # of clips whose captions were decoded
+    decoded: list[str] = field(default_factory=list)
 
 
 def parts_of(objective: Objective) -> tuple[Contrastive | None, Captioning | None]:
@@ -124,11 +124,3 @@ def _distinct(captions: Sequence[str]) -> Tensor:
     for row, caption in enumerate(captions):
         first.setdefault(caption, row)
     return torch.tensor(list(first.values()))
-
-
-def _few(batch: Batch, most: int) -> Batch:
-    """The first rows of a batch, for reading."""
-    return replace(
-        batch, audio_BS=batch.audio_BS[:most], lengths_B=batch.lengths_B[:most], seeds_B=batch.seeds_B[:most],
-        clips=batch.clips[:most], captions=batch.captions[:most],
-    )  # fmt: skip
