@@ -12,12 +12,15 @@ from captionstew.digest import digest
 from captionstew.errors import StewError
 from captionstew.shards.batching import Batching
 from captionstew.shards.hold_out import held_out
+from captionstew.shards.partition import batch_sizes
 from captionstew.shards.read import Clips
 from captionstew.shards.shuffle import Words, hashed, permuted
 from captionstew.shards.sources import Integers, Selection
+from captionstew.shards.withdrawn import withdrawn
 
 _ORDER, _CAPTION, _CROP = range(1, 4)  # keys of the draws
 _LOOKED_AT = 12  # windows that stand for all
+_VERSION = 2  # of how the stream is made: positions of another one mean other batches
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Plan:
 
     Epochs follow each other without end. The corpora are interleaved in fixed proportions, each passed in an order
     of its own for every pass. `left_out` counts the clips that never come, by reason; `chosen` says of every clip
-    whether it may.
+    whether it may, `withdrawn` whether it was taken down.
     """
 
     def __init__(
@@ -70,10 +73,11 @@ class Plan:
         batching: Batching,
         sample_rate: int = 16_000,
         chosen: npt.NDArray[np.bool_] | None = None,
+        withdrawn: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         self.batching, self.sample_rate = batching, sample_rate
         self.num_samples, self._num_captions = num_samples, num_captions
-        selection = Selection(num_samples, num_captions, batching, sample_rate, chosen)
+        selection = Selection(num_samples, num_captions, batching, sample_rate, chosen, withdrawn)
         self._sources, self.left_out = selection.sources(corpora), selection.left_out
         if not self._sources:
             cause = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items() if count)
@@ -105,13 +109,13 @@ class Plan:
             raise StewError("sample rates differ", where=str(clips.folder), hint="build with one sample rate")
         corpora = {name: clips.ranges(name, batching.split) for name in batching.corpora or names}
         chosen = held_out(clips, batching.hold_out) == batching.held_out if batching.hold_out else None
-        return cls(clips.num_samples, clips.num_captions, corpora, batching, rate, chosen)
+        return cls(clips.num_samples, clips.num_captions, corpora, batching, rate, chosen, withdrawn(clips))
 
     @cached_property
     def digest(self) -> str:
         """A hash of the settings and of what there is: where it is equal, a position means the same batch."""
         sources = {name: (len(source), source.num_samples) for name, source in self._sources.items()}
-        return digest(asdict(self.batching), sources, self.sample_rate)
+        return digest(asdict(self.batching), sources, self.sample_rate, _VERSION)
 
     @property
     def batch_samples(self) -> int:
@@ -220,15 +224,8 @@ class Plan:
         longest = np.maximum.accumulate(items.lengths[::-1])[::-1]  # of those that are left
         squares = int(self.batching.squares * self.sample_rate**2)
         room = np.minimum(self.batch_samples // longest, squares // (longest * longest))
-        room = np.maximum(room, 1).tolist()  # where `longest` fits exactly, rounding must not shut it out
-        sizes: list[int] = []
-        start = 0
-        while start < len(room):
-            sizes.append(min(room[start], len(room) - start))
-            start += sizes[-1]
-        if len(sizes) > 1 and sizes[-1] < sizes[-2]:  # a remainder shares with the batch before it
-            both = sizes[-1] + sizes[-2]
-            sizes[-2:] = both - both // 2, both // 2
+        room = np.maximum(room, 1)  # where `longest` fits exactly, rounding must not shut it out
+        sizes = batch_sizes(longest, room, self.batch_samples)
         return items, np.array(sizes)
 
     def _order(self, number: int, count: int) -> Integers:
