@@ -1,4 +1,4 @@
-"""validate: every promise of a build, checked against the files themselves."""
+"""validate: every promise of a build or a release, checked against the files themselves."""
 
 import sys
 import time
@@ -19,9 +19,11 @@ from captionstew.cli.table import Column
 from captionstew.corpora.facts import corpus
 from captionstew.corpora.overlap import CLIP_SECONDS, KEYS, blocked, evaluation_keys, list_name, timed
 from captionstew.corpora.tasks import compared, listed
-from captionstew.errors import CorpusError, ValidationError
+from captionstew.errors import CorpusError, UsageError, ValidationError
+from captionstew.publish.released import is_release, released
+from captionstew.publish.validate import SAMPLE, validate_release
 from captionstew.shards.findings import Check
-from captionstew.shards.validate import Report, validate
+from captionstew.shards.validate import validate
 
 _SAYS = {
     "manifest": "manifest and checksums agree",
@@ -38,6 +40,13 @@ _SAYS = {
     "accounting": "received = kept + dropped",
     "splits": "splits share nothing",
     "evaluation": "no evaluation clip inside",
+    "card": "the card finds every file",
+    "removed": "nothing that was taken down",
+}
+_SAYS_OF_RELEASE = _SAYS | {
+    "schema": "schemas clip.v1, caption.v1",
+    "licenses": "every license fits its tier",
+    "writer": "row groups and page index",
 }
 _LISTED = 20  # failures of a check that are printed; --json has them all
 _EVERY = 30.0  # s between lines of progress
@@ -45,6 +54,8 @@ _EVERY = 30.0  # s between lines of progress
 
 def run(arguments: Arguments, console: Console) -> int:
     """Exit 4 if a promise is broken."""
+    if is_release(arguments.folder):
+        return _release(arguments, console)
     folder = build_folder(arguments.folder)
     keys, unread = _evaluation(folder, arguments.audio)
     console.tell(f"reading {folder.path} again ...")
@@ -57,7 +68,7 @@ def run(arguments: Arguments, console: Console) -> int:
     console.data({"folder": str(folder.path), "passed": report.passed, "clips": report.clips,
                   "hours": report.seconds / 3600, "checks": [asdict(check) for check in report.checks],
                   "not_compared_with": unread})  # fmt: skip
-    _table(report, unread, console)
+    _table(report.checks, unread, console)
     for check in failed:
         _failures(check, console)
     console.say()
@@ -70,11 +81,39 @@ def run(arguments: Arguments, console: Console) -> int:
     return 0
 
 
-def _table(report: Report, unread: Sequence[str], console: Console) -> None:
-    rows = [(TICK if c.passed else CROSS, _SAYS.get(c.name, c.name), _detail(c)) for c in report.checks]
+def _release(arguments: Arguments, console: Console) -> int:
+    """The same of a release, on the Hub or in the folder of a dry run."""
+    if arguments.audio:
+        hint = "look for evaluation clips in the build: captionstew validate BUILD --audio NAME=DIR"
+        raise UsageError("--audio is about builds", hint=hint)
+    release = released(arguments.folder)
+    console.tell(f"looking at {release.where} ...")
+    counted = _Count(console)
+    report = validate_release(release, arguments.sample or SAMPLE, counted)
+    counted.over()
+    failed = [check for check in report.checks if not check.passed]
+    console.data({"release": report.where, "passed": report.passed, "clips": report.clips,
+                  "hours": report.seconds / 3600, "checks": [asdict(check) for check in report.checks]})  # fmt: skip
+    _table(report.checks, (), console, _SAYS_OF_RELEASE)
+    for check in failed:
+        _failures(check, console)
+    console.say()
+    if failed:
+        console.say(f"{len(failed)} of {len(report.checks)} checks failed.")
+        console.next("captionstew publish BUILD ORG/NAME: a tag never changes, the next one can be right")
+        return ValidationError.exit_code
+    console.say(f"{len(report.checks)} checks passed on {plural(report.clips, 'clip')}.")
+    console.next(f"captionstew inspect {release.where}")
+    return 0
+
+
+def _table(
+    checks: Sequence[Check], unread: Sequence[str], console: Console, says: Mapping[str, str] = _SAYS
+) -> None:
+    rows = [(TICK if c.passed else CROSS, says.get(c.name, c.name), _detail(c)) for c in checks]
     if unread:
         what = f"not compared with {', '.join(unread)}: --audio {unread[0]}=DIR"
-        rows.append((LOOK, _SAYS["evaluation"], what))
+        rows.append((LOOK, says["evaluation"], what))
     console.rows((Column(""), Column(""), Column("", least=30)), rows)
 
 

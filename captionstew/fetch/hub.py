@@ -51,7 +51,7 @@ def download(web: Web, place: Hub, path: Path, promise: Promise, page: str, watc
     """`path` holds the file, verified; returns its SHA-256. A broken download goes on where it was."""
     from huggingface_hub import hf_hub_download
 
-    logging.getLogger("huggingface_hub.file_download").addFilter(_masked)
+    logging.getLogger("huggingface_hub.file_download").addFilter(masked)
 
     def ask() -> str:
         return hf_hub_download(
@@ -184,8 +184,8 @@ def _line(error: BaseException) -> str:
     return re.sub(r"\?\S+", "", text).strip()
 
 
-def _masked(record: logging.LogRecord) -> bool:
-    """The library warns with whole addresses; their signatures let anybody in."""
+def masked(record: logging.LogRecord) -> bool:
+    """A filter of its logs: the library warns with whole addresses; their signatures let anybody in."""
     record.msg, record.args = re.sub(r"\?\S+", "", record.getMessage()), None
     return True
 

@@ -1,6 +1,7 @@
 """Do the files that lie in a build folder match what its manifest says of them?"""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from captionstew.digest import file_sha256
@@ -22,7 +23,7 @@ def check_manifest(folder: Path, findings: Findings) -> Manifest | None:
     if (folder / MANIFEST).read_bytes() != manifest.encode():
         findings.fail("manifest", f"{MANIFEST} is not as the build writes it")
     _check_sums(folder, manifest, findings)
-    _check_numbers(manifest, findings)
+    check_numbers(manifest, findings)
     try:
         if totals(folder, manifest.files) != manifest.totals:
             findings.fail("manifest", "the totals are not those of the shards")
@@ -83,11 +84,30 @@ def _check_sums(folder: Path, manifest: Manifest, findings: Findings) -> None:
     except (OSError, ValueError) as error:
         findings.fail("manifest", f"{SUMS}: {error}")
         return
-    if text != sums(manifest, file_sha256(folder / MANIFEST)):
+    own = {file.path for file in manifest.files} | {MANIFEST}
+    others = {path: sha256 for sha256, path in _lines(text) if path not in own}
+    if text != sums(manifest, file_sha256(folder / MANIFEST), others):
         findings.fail("manifest", f"{SUMS} does not agree with {MANIFEST}")
+    for path, sha256 in others.items():
+        if not _is_relative(path) or not (folder / path).is_file():
+            findings.fail("manifest", f"{path}: in {SUMS}, but not here")
+        elif file_sha256(folder / path) != sha256:
+            findings.fail("manifest", f"{path}: not what {SUMS} says")
 
 
-def _check_numbers(manifest: Manifest, findings: Findings) -> None:
+def _is_relative(path: str) -> bool:
+    """Whether a path from a file of others stays inside its folder."""
+    return bool(path) and "\\" not in path and all(part not in {"", ".", ".."} for part in path.split("/"))
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    """Hash and path of each line."""
+    for line in text.splitlines():
+        sha256, _, path = line.partition("  ")
+        yield sha256, path
+
+
+def check_numbers(manifest: Manifest, findings: Findings) -> None:
     """Each path says what its row says, and a split's shards are numbered without a gap."""
     numbers: dict[tuple[str, str, str, int], list[int]] = defaultdict(list)
     for file in manifest.files:

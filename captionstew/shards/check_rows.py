@@ -48,12 +48,25 @@ class RowChecks:
     decoded: Callable[[int], bool]  # whether to decode the clip of this number, counted over the folder
     clips: int = 0
     decodes: int = 0
-    seconds: float = 0.0
+    lengths: dict[str, float] = field(default_factory=dict)  # seconds by tier
     largest: int = 0
     num_captions: int = 0
     subsets: dict[str | None, int] = field(default_factory=dict)
     licenses: set[str] = field(default_factory=set)
     ids: dict[str, list[tuple[str, pa.Array]]] = field(default_factory=dict)
+
+    @property
+    def different(self) -> int:
+        """Clips, each counted once: the tier `captions` holds those of the others."""
+        return max(self.clips, sum(len(ids) for _, ids in self.ids.get("captions", ())))
+
+    @property
+    def seconds(self) -> float:
+        """Of all clips, each counted once: the tier `captions` holds those of the others."""
+        return max(
+            self.lengths.get("captions", 0.0),
+            math.fsum(self.lengths[one] for one in self.lengths if one != "captions"),
+        )
 
     def shard(self, file: pq.ParquetFile, path: str, name: ShardName | None) -> Iterator[pa.Table]:
         """Check every row of a shard; hands each readable row group out after it was checked."""
@@ -123,13 +136,13 @@ class RowChecks:
             self.subsets[name] = self.subsets.get(name, 0) + 1
 
     def _durations(self, group: pa.Table, path: str) -> None:
-        names = ("clip_id", "duration", "num_samples", "sample_rate")
+        names, tier = ("clip_id", "duration", "num_samples", "sample_rate"), path.split("/")[1]
         for clip_id, duration, samples, rate in _rows(group, names):
             if samples <= 0 or rate <= 0 or not math.isclose(duration, samples / rate, rel_tol=1e-9):
                 fault = f"{duration} s, but {samples} samples at {rate} Hz"
                 self.findings.fail("durations", f"{path}: {clip_id}: {fault}")
             else:
-                self.seconds += duration
+                self.lengths[tier] = self.lengths.get(tier, 0.0) + duration
 
     def _captions(self, group: pa.Table, path: str) -> None:
         for clip_id, captions in _rows(group, ("clip_id", "captions")):
@@ -168,7 +181,7 @@ class RowChecks:
         names = ("clip_id", "audio", "codec", "num_samples", "sample_rate", "audio_sha256")
         rows = list(_rows(group.take(pa.array(chosen, pa.int64())), names))
         self.decodes += len(rows)
-        for (clip_id, *_), fault in zip(rows, self.pool.map(_audio_fault, rows), strict=True):
+        for (clip_id, *_), fault in zip(rows, self.pool.map(audio_fault, rows), strict=True):
             if fault:
                 self.findings.fail("audio", f"{path}: {clip_id}: {fault}")
 
@@ -182,7 +195,7 @@ def _rows(group: pa.Table, names: Iterable[str]) -> Iterator[tuple[Any, ...]]:
     return zip(*(group[name].to_pylist() for name in names), strict=True)
 
 
-def _audio_fault(row: tuple[Any, ...]) -> str:
+def audio_fault(row: tuple[Any, ...]) -> str:
     """What is wrong with a clip's audio; empty if it is what the row says."""
     from captionstew.audio.codec import LOSSLESS, Undecodable, decode_pcm
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from captionstew.errors import StewError
 from captionstew.schema import schema
 from captionstew.shards.findings import Findings
-from captionstew.shards.layout import SIDECAR, inside, shard_files
+from captionstew.shards.layout import SIDECAR, audio_files, inside, shard_files
 from captionstew.shards.sidecar import Sidecar, addresses, read_sidecar
 from captionstew.shards.write import AUDIO_LEAF, ROWS_PER_GROUP
 
@@ -48,7 +48,10 @@ def check_layout(file: pq.ParquetFile, path: str, findings: Findings) -> None:
 
 def check_sidecar(folder: Path, findings: Findings) -> None:
     """The sidecar covers exactly the shards of the audio tier, and every address is where the clip lies."""
-    paths = [inside(folder, path) for path in shard_files(folder, "audio")]
+    paths = [inside(folder, path) for path in audio_files(folder)]
+    if not paths and shard_files(folder, "captions") and not (folder / SIDECAR).exists():
+        findings.details["sidecar"] = "no audio, no addresses"
+        return
     try:
         sidecar = read_sidecar(folder)
     except StewError as error:

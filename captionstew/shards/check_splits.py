@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from captionstew.shards.findings import Findings
-from captionstew.shards.layout import shard_files
+from captionstew.shards.layout import audio_files, shard_files
 
 _KEYS: Mapping[str, pl.Expr] = {
     "recording": pl.col("source_id"),
@@ -18,11 +18,15 @@ _KEYS: Mapping[str, pl.Expr] = {
 
 def check_splits(folder: Path, apart: Mapping[str, Sequence[str]], findings: Findings) -> None:
     """No training clip shares a `recording` or `speaker` with a clip of the splits that `apart` names for it."""
-    shards = shard_files(folder, "audio") or shard_files(folder)
+    shards = shard_files(folder, "captions") or audio_files(folder)
     if not shards or not any(apart.values()):
         findings.details["splits"] = "nothing to keep apart"
         return
-    rows = pl.scan_parquet(shards)
+    check_apart(pl.scan_parquet(shards), apart, findings)
+
+
+def check_apart(rows: pl.LazyFrame, apart: Mapping[str, Sequence[str]], findings: Findings) -> None:
+    """The same of rows with clip_id, corpus, split, source_id and speaker, wherever they were read."""
     told = []
     try:
         for kind, splits in apart.items():

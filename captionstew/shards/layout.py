@@ -7,9 +7,13 @@ from pathlib import Path
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
 SIDECAR = "index/clips.arrow"
+# A build has the first; a release may hold what is share-alike and what is not for commerce apart from it.
+AUDIO_TIERS = ("audio", "audio-sa", "audio-nc")
 
 _WORD = r"[a-z0-9][a-z0-9._-]*"
-_NAME = re.compile(rf"data/(audio|captions)/({_WORD})/({_WORD})-(\d{{5}})-of-(\d{{5}})\.parquet")
+_NAME = re.compile(
+    rf"data/(audio|audio-sa|audio-nc|captions)/({_WORD})/({_WORD})-(\d{{5}})-of-(\d{{5}})\.parquet"
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,11 @@ def parse_shard(path: str) -> ShardName | None:
 def shard_files(folder: Path, tier: str = "") -> list[Path]:
     """Every finished Parquet file of a build folder's `data`, or of one tier, in the order of their paths."""
     return sorted(p for p in (folder / "data" / tier).rglob("*.parquet") if not p.name.startswith("."))
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Every finished Parquet file with audio, of all tiers that have it, in the order of their paths."""
+    return sorted(path for tier in AUDIO_TIERS for path in shard_files(folder, tier))
 
 
 def inside(folder: Path, path: Path) -> str:

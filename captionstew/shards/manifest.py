@@ -157,9 +157,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise BuildError(f"{MANIFEST} is damaged", cause=cause, where=str(path), hint=hint) from error
 
 
-def sums(manifest: Manifest, manifest_sha256: str) -> str:
-    """The text of `SHA256SUMS`, for `sha256sum --check`."""
-    lines = {file.path: file.sha256 for file in manifest.files} | {MANIFEST: manifest_sha256}
+def sums(manifest: Manifest, manifest_sha256: str, others: Mapping[str, str] | None = None) -> str:
+    """The text of `SHA256SUMS`, for `sha256sum --check`; a release names its `others` too, by path."""
+    lines = (
+        {file.path: file.sha256 for file in manifest.files} | {MANIFEST: manifest_sha256} | dict(others or {})
+    )
     return "".join(f"{lines[path]}  {path}\n" for path in sorted(lines))
 
 

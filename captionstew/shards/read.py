@@ -45,7 +45,7 @@ class Clips:
         self._length = self._values("length").data
         self._starts = list(accumulate((file.rows for file in self.sidecar.files), initial=0))
         self._open: dict[int, _Descriptor | _Ranges] = {}
-        self._parquet: dict[int, _Groups] = {}
+        self._parquet: dict[int, Groups] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -106,6 +106,21 @@ class Clips:
                 for group in range(parquet.num_row_groups):
                     yield parquet.read_row_group(group, columns=columns)
 
+    def tables(
+        self, first: int, last: int, columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[int, pa.Table]]:
+        """The clips from number `first` to before `last`, a row group at a time, each with its first clip's number."""
+        for number, start in enumerate(self._starts[:-1]):
+            if start < last and first < self._starts[number + 1]:
+                with readable(self._path(number)) as parquet:
+                    for group in range(parquet.num_row_groups):
+                        stop = start + parquet.metadata.row_group(group).num_rows
+                        low, high = max(first, start), min(last, stop)
+                        if low < high:
+                            table = parquet.read_row_group(group, columns=columns)
+                            yield low, table.slice(low - start, high - low)
+                        start = stop
+
     def _values(self, name: str) -> Numbers:
         chunks = self.sidecar.table[name].chunks
         values: Numbers = chunks[0].to_numpy() if chunks else np.empty(0, np.uint32)
@@ -125,11 +140,11 @@ class Clips:
             opened = _Descriptor(path) if isinstance(path, Path) else _Ranges(path)
             return self._open.setdefault(number, opened)
 
-    def _groups(self, number: int) -> "_Groups":
+    def _groups(self, number: int) -> "Groups":
         if number not in self._parquet:
             while len(self._parquet) >= _MOST_PARQUET:
                 del self._parquet[next(iter(self._parquet))]
-            self._parquet[number] = _Groups(self._path(number))
+            self._parquet[number] = Groups(self._path(number))
         return self._parquet[number]
 
 
@@ -166,7 +181,7 @@ class _Descriptor:
             close(self.number)
 
 
-class _Groups:
+class Groups:
     """The row groups of one shard; not for several threads at once."""
 
     def __init__(self, path: Path | RemoteFile) -> None:
@@ -178,10 +193,12 @@ class _Groups:
         self.starts = list(accumulate(counts, initial=0))
 
     def row(self, row: int, columns: Sequence[str] | None) -> pa.Table:
+        """The row of this number, with all columns or those named."""
         group = bisect_right(self.starts, row) - 1
         return self._read(group, columns)[row - self.starts[group] :][:1]
 
     def find(self, clip_id: str) -> int | None:
+        """The number of the row with this id; None if there is none."""
         for group, start in enumerate(self.starts[:-1]):
             bounds = self.file.metadata.row_group(group).column(0).statistics
             if bounds is None or not bounds.has_min_max or bounds.min <= clip_id <= bounds.max:

@@ -63,18 +63,22 @@ def release_file(folder: Path, shard: Written) -> ReleaseFile:
     return ReleaseFile(path, name.tier, name.corpus, name.split, contract, *counts)
 
 
-def totals(folder: Path, files: Iterable[ReleaseFile]) -> tuple[Total, ...]:
-    """Totals per tier, corpus and split, licenses as the rows have them."""
+def totals(
+    folder: Path, files: Iterable[ReleaseFile], places: Mapping[str, Path] | None = None
+) -> tuple[Total, ...]:
+    """Totals per tier, corpus and split, licenses as the rows have them; `places` are files outside the folder."""
     splits: dict[tuple[str, str, str], list[ReleaseFile]] = defaultdict(list)
     for file in files:
         splits[file.tier, file.corpus, file.split].append(file)
-    return tuple(_total(folder, key, splits[key]) for key in sorted(splits))
+    return tuple(_total(folder, key, splits[key], places or {}) for key in sorted(splits))
 
 
-def _total(folder: Path, key: tuple[str, str, str], files: list[ReleaseFile]) -> Total:
+def _total(
+    folder: Path, key: tuple[str, str, str], files: list[ReleaseFile], places: Mapping[str, Path]
+) -> Total:
     seconds: dict[str, list[float]] = defaultdict(list)
     for file in files:
-        table = read_columns(folder / file.path, ["license", "duration"])
+        table = read_columns(places.get(file.path, folder / file.path), ["license", "duration"])
         for name, duration in zip(table["license"].to_pylist(), table["duration"].to_pylist(), strict=True):
             seconds[name].append(duration)
     licenses = {name: Share(len(seconds[name]), _hours(seconds[name])) for name in sorted(seconds)}

@@ -19,7 +19,7 @@ from captionstew.digest import digest, file_sha256
 from captionstew.errors import StewError
 from captionstew.shards.atomic import disk_errors, write_bytes
 from captionstew.shards.blocks import Blocks
-from captionstew.shards.layout import MANIFEST, SIDECAR, parse_shard
+from captionstew.shards.layout import AUDIO_TIERS, MANIFEST, SIDECAR, parse_shard
 from captionstew.shards.manifest import Manifest, read_manifest
 from captionstew.shards.release import ReleaseFile
 
@@ -39,13 +39,20 @@ _NEEDS = {
     "s3": "s3fs",
     "gs": "gcsfs",
 }
+_KINDS = ("datasets/", "models/", "spaces/", "buckets/")
 _FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 def url_of(folder: str | Path) -> str:
-    """The URL if it is one, also where a Path has swallowed a slash of it; else nothing."""
+    """The URL if it is one, also where a Path has swallowed a slash of it; else nothing.
+
+    A repository of the Hub is one of data: `hf://OWNER/NAME` is `hf://datasets/OWNER/NAME`.
+    """
     match = _URL.fullmatch(str(folder))
-    return f"{match[1]}://{match[2].rstrip('/')}" if match and not Path(folder).exists() else ""
+    if not match or Path(folder).exists():
+        return ""
+    owned = match[1] == "hf" and not match[2].startswith(_KINDS)
+    return f"{match[1]}://{'datasets/' * owned}{match[2].rstrip('/')}"
 
 
 def cache_folder() -> Path:
@@ -77,7 +84,7 @@ class Remote:
                 f"the manifest names {strange[0]!r}, which is no shard", where=self.url, hint=hint
             )
         self.audio = {
-            path: (file.bytes, file.sha256) for path, file in self.files.items() if file.tier == "audio"
+            path: (file.bytes, file.sha256) for path, file in self.files.items() if file.tier in AUDIO_TIERS
         }
 
     def has_sidecar(self) -> bool:
@@ -96,6 +103,14 @@ class Remote:
         """The shard on this disk, whole, its hash as the manifest has it; a stopped fetch goes on where it was."""
         file = self.files[path]
         return self._fetch(path, file.bytes, file.sha256)
+
+    def document(self, path: str) -> bytes | None:
+        """A small file beside the shards, such as `removed.parquet`; None if the release has none of that name."""
+        try:
+            size = self._store.size(path)
+        except FileNotFoundError:
+            return None
+        return self._store.range(path, 0, size, size) if size else b""
 
     def read(self, path: str, position: int, length: int) -> bytes:
         """So many bytes of a shard, by way of the cache of blocks."""

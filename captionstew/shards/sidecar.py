@@ -15,7 +15,7 @@ from captionstew.errors import BuildError, StewError
 from captionstew.schema import SAMPLE_RATE
 from captionstew.shards.atomic import write_bytes
 from captionstew.shards.columns import ShardFile, leaf_names, read_columns
-from captionstew.shards.layout import MANIFEST, SIDECAR, inside, shard_files
+from captionstew.shards.layout import MANIFEST, SIDECAR, audio_files, inside
 from captionstew.shards.manifest import read_manifest
 from captionstew.shards.pages import value_spans
 from captionstew.shards.remote import Remote, RemoteFile
@@ -87,6 +87,11 @@ def write_sidecar(folder: Path) -> Path:
     return _save(folder, _made(folder))
 
 
+def write_sidecar_of(folder: Path, files: Sequence[tuple[str, Path, tuple[int, str]]]) -> Path:
+    """`index/clips.arrow` in a folder covers shards that lie elsewhere: the name, place, bytes and hash of each."""
+    return _save(folder, _covering(files))
+
+
 def open_sidecar(folder: Path) -> Sidecar:
     """The sidecar of a build folder, memory-mapped; made again if missing or the shards have changed."""
     try:
@@ -137,7 +142,7 @@ def read_sidecar(folder: Path) -> Sidecar:
 def _made(folder: Path) -> Sidecar:
     known = _claimed(folder)
     files = []
-    for path in shard_files(folder, "audio"):
+    for path in audio_files(folder):
         name, size = inside(folder, path), path.stat().st_size
         files.append((name, path, (size, known.get((name, size)) or file_sha256(path))))
     return _covering(files)
@@ -172,7 +177,7 @@ def _claimed(folder: Path) -> dict[tuple[str, int], str]:
 
 def _current(folder: Path, files: tuple[IndexedFile, ...]) -> bool:
     """Whether those are the shards that lie there, by size, and by hash where the manifest gives one."""
-    lying = {inside(folder, path): path.stat().st_size for path in shard_files(folder, "audio")}
+    lying = {inside(folder, path): path.stat().st_size for path in audio_files(folder)}
     known = _claimed(folder)
     return lying == {file.path: file.bytes for file in files} and all(
         known.get((file.path, file.bytes), file.sha256) == file.sha256 for file in files

@@ -36,6 +36,7 @@ class Selection:
     batching: Batching
     sample_rate: int
     chosen: npt.NDArray[np.bool_] | None = None  # of all clips
+    withdrawn: npt.NDArray[np.bool_] | None = None
     left_out: dict[str, int] = field(default_factory=dict)
 
     def sources(self, corpora: Mapping[str, Sequence[range]]) -> dict[str, Source]:
@@ -46,6 +47,8 @@ class Selection:
     def _source(self, ranges: Sequence[range]) -> Source:
         parts = (np.arange(part.start, part.stop, dtype=np.uint32) for part in ranges)
         clips, captions = np.concatenate([np.empty(0, np.uint32), *parts]), None
+        if self.withdrawn is not None:
+            clips = self._kept(clips, ~self.withdrawn[clips], "withdrawn")
         if self.chosen is not None:
             clips = self._kept(clips, self.chosen[clips], "held out")
         shortest = self.batching.shortest * self.sample_rate

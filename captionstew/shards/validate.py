@@ -18,7 +18,7 @@ from captionstew.shards.check_shard import check_layout, check_schema, check_sid
 from captionstew.shards.check_splits import check_splits
 from captionstew.shards.columns import readable
 from captionstew.shards.findings import Check, Findings
-from captionstew.shards.layout import inside, parse_shard, shard_files
+from captionstew.shards.layout import audio_files, inside, parse_shard, shard_files
 
 Progress = Callable[[str, int, float], None]  # shard, rows of it that are done, seconds since it was begun
 
@@ -74,7 +74,7 @@ def validate(
         check_splits(folder, apart, findings)
     asked = {"evaluation": evaluation is not None, "splits": apart is not None}
     made = [name for name in CHECKS if asked.get(name, True)]
-    return Report(folder, tuple(findings.check(name) for name in made), rows.clips, rows.seconds)
+    return Report(folder, tuple(findings.check(name) for name in made), rows.different, rows.seconds)
 
 
 def _check_shard(folder: Path, path: Path, rows: RowChecks, progress: Progress | None) -> None:
@@ -98,7 +98,7 @@ def _spread(folder: Path, sample: int | None) -> Callable[[int], bool]:
     if sample is None:
         return lambda number: True
     total = 0
-    for path in shard_files(folder, "audio"):
+    for path in audio_files(folder):
         try:
             with readable(path) as file:
                 total += file.metadata.num_rows

@@ -157,6 +157,7 @@ def _read_in_a_fork(there: Clips, here: Clips) -> None:
 def test_a_url_is_known_even_where_a_path_has_swallowed_a_slash(tmp_path: Path) -> None:
     assert url_of(REPO) == url_of(Path(REPO)) == url_of(f"{REPO}/") == REPO
     assert url_of("https://a.b/c") == "https://a.b/c"
+    assert url_of("hf://someone/stew") == url_of(Path("hf://someone/stew")) == REPO
     assert url_of(tmp_path) == url_of("build") == url_of(r"C:\data") == url_of("/a:/b") == ""
 
 

@@ -1,0 +1,92 @@
+"""publish and the Hub: what is there now, and the upload with its progress."""
+
+import sys
+import time
+
+from captionstew.cli.console import Console
+from captionstew.cli.figures import size
+from captionstew.cli.parser import Arguments
+from captionstew.errors import StewError, UsageError
+from captionstew.publish.hub import Hub, Sent
+from captionstew.publish.hub_files import Published
+from captionstew.publish.hub_patience import LOGIN
+from captionstew.publish.hub_upload import Sending
+from captionstew.publish.prepare import Prepared, Standing
+from captionstew.publish.removed import joined
+from captionstew.publish.version import newest, rows_at
+
+_EVERY = 30.0  # s between lines of progress where nobody watches
+
+
+def now(hub: Hub, arguments: Arguments, console: Console) -> tuple[Published, Standing]:
+    """What the repository is; in a dry run that cannot reach it, nothing. Without a token nothing begins."""
+    try:
+        if not arguments.dry_run:
+            _signed_in()
+        main = hub.published()
+        if arguments.private and main.commit and not main.private:
+            hint = f"make it private in its settings, {hub.url}/settings, or leave --private out"
+            raise UsageError(f"{hub.repository} is there, and public", hint=hint)
+        tag = newest(main.tags)
+        there = hub.published(main.tags[tag]) if tag and main.tags[tag] != main.commit else main
+    except UsageError:
+        raise
+    except StewError as error:
+        if not arguments.dry_run:
+            raise
+        console.tell(f"the Hub cannot be looked at ({error.message}); this is planned as a first release")
+        return Published(), Standing()
+    ahead = not tag or main.tags[tag] != main.commit
+    untagged = (main.manifest, main.changelog) if ahead and main.manifest else None
+    if not tag:
+        return main, Standing(main.files, removed=main.removals, untagged=untagged)
+    rows = rows_at(f"hf://datasets/{hub.repository}@{main.tags[tag]}")
+    removed = joined(there.removals, main.removals)  # what a stopped upload has taken down stays down
+    return main, Standing(main.files, tag, there.manifest, there.changelog, removed, rows, untagged)
+
+
+def send(made: Prepared, hub: Hub, main: Published, private: bool, console: Console) -> Sent:
+    """The release is on the Hub and has its tag; `main` is what it was compared with."""
+    if not main.commit:
+        hub.create(private)
+        main = hub.published()
+    release, counted = made.release, _Count(console)
+    message = f"{release.tag}: {made.step.why}" if made.step else release.tag
+    try:
+        return hub.send(
+            release.files, made.repository.documents, made.plan.deleted, release.tag, message, counted, main
+        )  # fmt: skip
+    finally:
+        counted.over()
+
+
+def _signed_in() -> None:
+    from huggingface_hub import get_token
+
+    if get_token() is None:
+        raise StewError("nobody is signed in to the Hub", hint=f"{LOGIN}. --dry-run needs no token")
+
+
+class _Count:
+    """Bytes that are there: a line that counts on a terminal; elsewhere one per half minute."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.live = console, sys.stderr.isatty() and not console.quiet
+        self.told = time.monotonic()
+
+    def __call__(self, sending: Sending) -> None:
+        """So much is done."""
+        now = time.monotonic()
+        if now - self.told < (0.2 if self.live else _EVERY):
+            return
+        self.told = now
+        text = f"{sending.step}: {size(sending.done)} of {size(sending.total)}, {size(sending.sent)} over the line"
+        if self.live:
+            print(f"\r  {text}\x1b[K", end="", file=sys.stderr, flush=True)
+        else:
+            self.console.tell(f"  {text}")
+
+    def over(self) -> None:
+        """Nothing more is sent."""
+        if self.live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Releases: which rows may leave in which tier, the repository that holds them, and its upload to the Hub."""
