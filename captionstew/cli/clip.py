@@ -1,56 +1,89 @@
-"""One clip in full, with its waveform in a line."""
+"""One clip in full: what is known of it, how it looks, how it sounds."""
 
-import difflib
+import sys
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
-from captionstew.audio.codec import Pcm, decode_pcm
-from captionstew.cli.console import DOT, Console
+from captionstew.audio.codec import Pcm, Undecodable, decode_pcm
+from captionstew.cli.clip_png import write_png
+from captionstew.cli.console import DOT, LOOK, Console, colourful, visible
 from captionstew.cli.figures import license_name, size
+from captionstew.cli.parser import Arguments
+from captionstew.cli.picture import picture
+from captionstew.cli.play import play
 from captionstew.errors import StewError
-from captionstew.shards.layout import shard_files
-from captionstew.shards.read import Clips
+from captionstew.shards.rows import Opened
 
-_BLOCKS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
-_WAVE = 60  # characters
-_FLOOR = -54.0  # dBFS; below it a block is empty
-_MOST_IDS = 20_000  # that are compared with a misspelt one
+_WIDTH, _MOST = 80, 120  # of the picture: where nobody looks, and at most
 
 
-def show(clips: Clips, clip_id: str, console: Console) -> None:
-    """Everything that the build knows of a clip."""
-    row: dict[str, Any] = clips.row(_find(clips, clip_id)).to_pylist()[0]
-    audio = row.pop("audio")
-    row["fingerprint"] = row["fingerprint"].hex()
-    pcm, _ = decode_pcm(audio["bytes"], row["codec"])
-    console.data(row | {"audio": {"path": audio["path"], "bytes": len(audio["bytes"])}})
+def show(opened: Opened, arguments: Arguments, console: Console) -> None:
+    """Everything that a release knows of the clip `arguments.clip`; drawn to a file and played, if asked."""
+    row = _row(opened, arguments)
+    audio, pcm = row.pop("audio", None), None
+    if audio:
+        try:
+            pcm, _ = decode_pcm(audio["bytes"], row["codec"])
+        except Undecodable as error:
+            hint = "captionstew validate says what else is wrong"
+            raise StewError(
+                "its audio cannot be decoded", cause=str(error), where=row["clip_id"], hint=hint
+            ) from None
+    elif arguments.play or arguments.png:
+        hint = f"captionstew attach {arguments.folder} --audio {row['corpus']}=DIR joins your audio to it"
+        raise StewError("this release has no audio of the clip", where=row["clip_id"], hint=hint)
+    if arguments.png and pcm is not None:
+        write_png(Path(arguments.png).expanduser(), pcm, row)
+    held = {"path": audio["path"], "bytes": len(audio["bytes"])} if audio else None
+    more = {"png": arguments.png} if arguments.png else {}
+    console.data(row | {"fingerprint": row["fingerprint"].hex(), "audio": held} | more)
+    _say(row, held, pcm, console)
+    if arguments.png:
+        console.say(f"  drawn        {arguments.png}")
+    if arguments.play and pcm is not None:
+        sys.stdout.flush()
+        console.tell(f"playing {row['duration']:.1f} s")
+        play(pcm, row["sample_rate"])
+
+
+def _row(opened: Opened, arguments: Arguments) -> dict[str, Any]:
+    """The clip's row; an error that names ids alike if there is none."""
+    clip_id: str = arguments.clip
+    for rows in (opened.audio, opened.captions):
+        if (index := rows.find(clip_id)) is not None:
+            row: dict[str, Any] = rows.row(index).to_pylist()[0]
+            return row
+    near = " or ".join(f"'{one}'" for one in opened.shown.near(clip_id))
+    hint = f"did you mean {near}?" if near else "ids look like yt:<id>@<start> or fs:<n>"
+    raise StewError(f"no clip {clip_id!r}", where=str(arguments.folder), hint=hint)
+
+
+def _say(row: dict[str, Any], held: dict[str, Any] | None, pcm: Pcm | None, console: Console) -> None:
     console.wrapped(DOT.join([row["clip_id"], row["corpus"], row["split"], row["domain"]]))
     console.say()
-    console.say(f"  {wave(pcm)}")
+    if pcm is not None:
+        width = min(console.width or _WIDTH, _MOST)
+        for line in picture(pcm, row["sample_rate"], width, coloured=colourful(sys.stdout)):
+            console.say(line)
+        console.say()
     source = f"{row['source_container']} {row['source_sample_rate']:,} Hz, {row['source_channels']} ch"
-    kept = f"{row['codec']} {row['sample_rate']:,} Hz, {size(len(audio['bytes']))}"
-    console.say("  " + DOT.join([f"{row['duration']:.3f} s", kept, f"from {source}"]))
+    kept = f"{row['codec']} {row['sample_rate']:,} Hz, {size(held['bytes'])}" if held else "captions only"
+    console.say("  " + visible(DOT.join([f"{row['duration']:.3f} s", kept, f"from {source}"])))
     _captions(row["captions"], console)
+    if pcm is None:
+        console.mark(LOOK, "no audio is published with it")
     for name, text in _fields(row).items():
         if text:
             console.wrapped(f"  {name:12} {text}", indent=" " * 15)
 
 
-def wave(pcm: Pcm, width: int = _WAVE) -> str:
-    """The peaks of the samples as blocks, 6 dB each."""
-    peaks = [np.abs(part.astype(np.int32)).max(initial=0) for part in np.array_split(pcm, width)]
-    levels = [20 * np.log10(max(peak, 1) / 32768) for peak in peaks]
-    step = -_FLOOR / (len(_BLOCKS) - 1)
-    return "".join(_BLOCKS[int(np.clip((level - _FLOOR) / step + 1, 0, 8))] for level in levels)
-
-
 def _captions(captions: list[dict[str, Any]], console: Console) -> None:
+    """Each with who wrote it: style, source, model and prompt."""
     console.say()
     for number, caption in enumerate(captions, 1):
-        by = " ".join(part for part in (caption["style"], caption["source"], caption["model"] or "") if part)
-        console.wrapped(f"  {number:2} {caption['text']}   [{by}]", indent="     ")
+        by = [caption["style"], caption["source"], caption["model"] or ""]
+        by += [f"prompt {caption['prompt']}"] if caption["prompt"] else []
+        console.wrapped(f"  {number:2} {caption['text']}   [{' '.join(filter(None, by))}]", indent="     ")
     if captions:
         console.say()
 
@@ -75,6 +108,7 @@ def _fields(row: dict[str, Any]) -> dict[str, str]:
         "attribution": row["attribution"] or "",
         "source": row["source_id"] + _span(row["start"], row["end"]),
         "page": row["source_url"] or "",
+        "subset": row["subset"] or "",
         "sha256": row["audio_sha256"],
     }
 
@@ -83,27 +117,3 @@ def _span(start: float | None, end: float | None) -> str:
     if start is None:
         return ""
     return f"   from {start:g} s on" if end is None else f"   {start:g} to {end:g} s"
-
-
-def _find(clips: Clips, clip_id: str) -> int:
-    """The clip's number; an error that names ids alike if there is none."""
-    try:
-        return clips.find(clip_id)
-    except StewError as error:
-        near = _alike(clips, clip_id)
-        hint = f"did you mean {' or '.join(near)}?" if near else error.hint
-        raise StewError(error.message, where=error.where, hint=hint) from None
-
-
-def _alike(clips: Clips, clip_id: str) -> list[str]:
-    """Ids that hold this text, or else look like it."""
-    ids = pl.scan_parquet(shard_files(clips.folder, "audio")).select("clip_id")
-    bare = clip_id.partition(":")[2] or clip_id
-    bare = bare.split("@")[0]
-    holding = (
-        ids.filter(pl.col("clip_id").str.contains(bare, literal=True)).head(3).collect()["clip_id"].to_list()
-    )
-    if holding and bare:
-        return [f"'{one}'" for one in holding]
-    some = ids.head(_MOST_IDS).collect()["clip_id"].to_list()
-    return [f"'{one}'" for one in difflib.get_close_matches(clip_id, some, n=2)]

@@ -1,16 +1,19 @@
-"""inspect: the rows of a build, its columns, or one clip in full."""
+"""inspect: the rows of a build or a release, its columns, or one clip in full."""
 
 from typing import Any
 
 from captionstew.cli import clip
-from captionstew.cli.console import DOT, Console
+from captionstew.cli.console import DOT, Console, visible
 from captionstew.cli.figures import NONE, hours, plural, size
-from captionstew.cli.folder import BuildFolder, finished
+from captionstew.cli.folder import finished
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
+from captionstew.errors import UsageError
 from captionstew.schema import schema
+from captionstew.shards.layout import AUDIO_TIERS
 from captionstew.shards.manifest import Manifest
-from captionstew.shards.read import Clips
+from captionstew.shards.remote import url_of
+from captionstew.shards.rows import Opened, open_rows
 
 _ROW = ["clip_id", "corpus", "split", "domain", "duration", "captions", "license"]
 _COLUMNS = (
@@ -25,18 +28,24 @@ _COLUMNS = (
 
 def run(arguments: Arguments, console: Console) -> int:
     """Rows, columns or a clip."""
-    folder = finished(arguments.folder)
+    if not arguments.clip and (arguments.play or arguments.png):
+        option = "--play" if arguments.play else "--png"
+        raise UsageError(
+            f"{option} is for one clip", hint=f"captionstew inspect {arguments.folder} --clip ID {option}"
+        )
+    url = url_of(arguments.folder)
+    opened = open_rows(url or finished(arguments.folder).path)
     if arguments.schema:
-        _schema(console)
+        _schema("clip.v1" if len(opened.audio) else "caption.v1", console)
     elif arguments.clip:
-        clip.show(Clips(folder.path), arguments.clip, console)
+        clip.show(opened, arguments, console)
     else:
-        _rows(folder, arguments.limit, console)
+        _rows(opened, arguments, console)
     return 0
 
 
-def _schema(console: Console) -> None:
-    contract = schema("clip.v1")
+def _schema(key: str, console: Console) -> None:
+    contract = schema(key)
     facts = [{"name": c.name, "type": c.type, "unit": c.unit, "nullable": c.nullable, "doc": c.doc}
              for c in contract.columns]  # fmt: skip
     console.data({"schema": contract.key, "columns": facts})
@@ -49,28 +58,30 @@ def _schema(console: Console) -> None:
     console.say("  ? may be null: nobody knows")
 
 
-def _rows(folder: BuildFolder, limit: int, console: Console) -> None:
-    clips = Clips(folder.path)
-    number = min(limit, len(clips))
+def _rows(opened: Opened, arguments: Arguments, console: Console) -> None:
+    clips, manifest = opened.shown, opened.manifest
+    number = min(arguments.limit, len(clips))
     chosen = [at * len(clips) // number for at in range(number)]
     rows: list[dict[str, Any]] = [clips.row(at, _ROW).to_pylist()[0] for at in chosen]
-    manifest = folder.manifest
-    assert manifest is not None
     console.data({"recipe": manifest.recipe, "clips": len(clips), "rows": rows})
-    console.say(_title(manifest, len(clips)))
+    console.say(_title(opened))
     console.say()
     console.rows(_COLUMNS, [_row(row) for row in rows])
     if number < len(clips):
         console.say()
         console.say(f"  {number} of {len(clips):,} rows, evenly spread")
     if rows:
-        console.next(f"captionstew inspect {folder.path} --clip '{rows[0]['clip_id']}'")
+        console.next(f"captionstew inspect {arguments.folder} --clip '{rows[0]['clip_id']}'")
 
 
-def _title(manifest: Manifest, clips: int) -> str:
-    total = sum(total.hours for total in manifest.totals if total.tier == "audio")
+def _title(opened: Opened) -> str:
+    """What is shown: the clips with audio, or where there is none those of the captions tier."""
+    tiers = AUDIO_TIERS if len(opened.audio) else ("captions",)
+    manifest: Manifest = opened.manifest
+    length = sum(total.hours for total in manifest.totals if total.tier in tiers)
     held = sum(file.bytes for file in manifest.files)
-    parts = [manifest.recipe, plural(clips, "clip"), f"{hours(total)} h", size(held)]
+    parts = [visible(manifest.recipe), plural(len(opened.shown), "clip"), f"{hours(length)} h", size(held)]
+    parts += [] if len(opened.audio) else ["captions only"]
     return DOT.join([*parts, plural(len(manifest.files), "shard")])
 
 

@@ -3,9 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
-from captionstew.cli.clip import wave
 from captionstew.schema import schema
 
 from .conftest import NUM_SOUNDS, Cli
@@ -61,11 +58,3 @@ def test_an_unfinished_build_cannot_be_inspected(cli: Cli, tmp_path: Path) -> No
     said = cli("inspect", "out")
     assert said.code == 1
     assert "captionstew status out" in said.err
-
-
-def test_the_wave_is_empty_for_silence_and_full_for_full_scale() -> None:
-    assert wave(np.zeros(100, np.int16), 4) == "    "
-    loud = np.concatenate(
-        [np.full(100, 32767), np.full(100, 32767 // 8), np.zeros(100), np.full(100, -32768)]
-    )
-    assert wave(loud.astype(np.int16), 4) == "\u2588\u2586 \u2588"
