@@ -81,7 +81,7 @@ class Columns:
     transcript: str = ""
     speaker: str = ""
     channel: str = ""  # the channel, counted from 1, that is this clip's in a whole recording
-    refused: str = ""  # a column of the reader's: why a row is not to be used (a counted drop), else empty
+    refused: str = ""  # a column of the reader's: why a row is a drop, `reason` or `reason: detail`
     artist: str = ""  # whose music it is: `<scheme>:<name or number>`; splits are not to cross it
     attribution: str = ""
     source_url: str = ""

@@ -56,6 +56,8 @@ def own(path: Path) -> tuple[Corpus, list[Path]]:
             "there is no such file or folder" if not path.exists() else f"{path.suffix or 'it'} is no table"
         )
         hint = f"give a folder of audio, or a table: {' '.join(_READERS)}"
+        if path.name.endswith(".jsonl.gz"):
+            hint += f"\nif it holds cuts of Lhotse: captionstew import {path}"
         raise CorpusError("this cannot be built from", cause=cause, where=str(path), hint=hint)
     base = corpus("folder")
     state = "" if names else _state(place)
@@ -220,7 +222,9 @@ def _audio_column(schema: pl.Schema, where: str) -> str:
         raise CorpusError(
             f"`{there[0]}` is no path", cause=f"it is {schema[there[0]]}", where=where, hint=hint
         )
-    raise CorpusError("no column names the audio", cause=cause, where=where, hint=_rename(names))
+    cuts = {"recording", "supervisions"} <= set(names)
+    hint = f"these are cuts of Lhotse: captionstew import {where}" if cuts else _rename(names)
+    raise CorpusError("no column names the audio", cause=cause, where=where, hint=hint)
 
 
 def _rename(names: Sequence[str]) -> str:

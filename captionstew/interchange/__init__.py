@@ -1,0 +1,1 @@
+"""Builds for people who train elsewhere, and collections of theirs that come in."""
