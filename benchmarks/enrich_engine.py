@@ -24,7 +24,7 @@ from typing import IO, Any
 from captionstew.enrich.endpoint import Endpoint
 from captionstew.enrich.engine import Ask, Engine, Message, Sampling
 from captionstew.enrich.environment import own, template, vllm_python
-from captionstew.enrich.in_process import InProcess
+from captionstew.enrich.in_process import InProcess, _plain
 
 _REPLY = json.dumps(
     {
@@ -141,7 +141,7 @@ def vllm(model: str, python: Path, rows: int, tokens: int, repeats: int, log: Pa
         "llm": engine._arguments(), "template": path.read_text(encoding="utf-8") if path else None,
         "asks": [
             {"messages": [asdict(one) for one in ask.messages],
-             "sampling": asdict(ask.sampling) | {"stop": [], "seed": ask.seed}}
+             "sampling": _plain("", ask)["sampling"]}
             for ask in asks(rows, tokens)
         ],
     }  # fmt: skip

@@ -29,7 +29,7 @@ def main() -> None:
     """Print the tables."""
     options = _options()
     if options.child is not None:
-        print(json.dumps(_search(options.child)))
+        print(json.dumps(_search(options.child, not options.dedupe_only)))
         return
     if options.real is not None:
         found = sounds(options.real)
@@ -37,7 +37,7 @@ def main() -> None:
         print(
             f"{len(found)} clips of {options.real.name}, {hours:.2f} h\n\n{_copies(found)}\n\n{_cost(found)}\n"
         )
-    rows = [_grown(clips, options.seed, options.work) for clips in options.clips]
+    rows = [_grown(clips, options) for clips in options.clips]
     header = [
         "clips",
         "Dedupe CPU s",
@@ -52,15 +52,16 @@ def main() -> None:
     print(f"\n{_EVALUATION:,} clips looked up, {_KNOWN:,} of them copies; {machine()}")
 
 
-def _grown(clips: int, seed: int, work: Path | None) -> list[str]:
+def _grown(clips: int, options: argparse.Namespace) -> list[str]:
     """One size, in a process of its own."""
-    with tempfile.TemporaryDirectory(dir=work, prefix="fingerprint-") as folder:
-        write_prints(Path(folder) / "prints.parquet", clips, seed)
-        usage = run(["-m", "benchmarks.fingerprint", "--child", folder])
+    with tempfile.TemporaryDirectory(dir=options.work, prefix="fingerprint-") as folder:
+        write_prints(Path(folder) / "prints.parquet", clips, options.seed)
+        only = ["--dedupe-only"] if options.dedupe_only else []
+        usage = run(["-m", "benchmarks.fingerprint", "--child", folder, *only])
     said = usage.said
-    times = [f"{said[name]:,.0f}" for name in ("dedupe", "lookup")]
-    shares = [f"{said[name]:.4f}" for name in ("found", "recognised")]
+    times = [f"{said[name]:,.0f}" if name in said else "" for name in ("dedupe", "lookup")]
     memory = [f"{usage.peak / 1e9:.2f}", f"{said['mapped'] / 1e9:.2f}"]
+    shares = [f"{said[name]:.4f}" if name in said else "" for name in ("found", "recognised")]
     return [f"{clips:,}", *times, *memory, *shares, f"{said['false']:,}"]
 
 
@@ -80,13 +81,15 @@ def _copies(found: list[Sound]) -> str:
 
 def _cost(found: list[Sound]) -> str:
     from captionstew.audio.fingerprint import fingerprint
-    from captionstew.audio.measure import squared_spectra
+    from captionstew.audio.fingerprint_words import slow_words, tables_of
+    from captionstew.audio.spectra import spectra
 
     seconds = sum(len(sound.pcm) for sound in found) / 16_000
     rows = []
     for name, work in (
-        ("spectra of the measures", squared_spectra),
+        ("spectra of the measures", lambda pcm: spectra(pcm, 16_000)),
         ("fingerprint", lambda pcm: fingerprint(pcm, 16_000)),
+        ("fingerprint without a compiler", lambda pcm: slow_words(pcm, tables_of(16_000))),
     ):
         best = np.inf
         for _ in range(5):
@@ -143,10 +146,8 @@ def _frame(words: npt.NDArray[np.uint32], begin: int, schema: dict[str, type[pl.
     return pl.DataFrame([ids, hashes, [row.tobytes() for row in words]], schema=schema)
 
 
-def _search(work: Path) -> dict[str, object]:
+def _search(work: Path, lookup: bool) -> dict[str, object]:
     """Dedupe of all, then a look-up of the evaluation clips among all."""
-    from captionstew.audio.fingerprint_index import Prints
-    from captionstew.pipeline.prints import prints_of
     from captionstew.pipeline.stage import Context, Tables
     from captionstew.stages.dedupe import Dedupe
 
@@ -154,26 +155,30 @@ def _search(work: Path) -> dict[str, object]:
     clips = audio.select("clip_id", corpus=pl.lit("made-up"), source_id="clip_id").with_row_index("rank")
     clips = clips.with_columns(pl.col("rank").cast(pl.UInt64))
     whole, peak = Clock(), Peak()
-    drops = Dedupe()(Tables(clips, pl.LazyFrame()), Context((), {}, audio=audio)).drops.collect()
-    dedupe = whole.read()["own"]
+    drops = Dedupe()(Tables(clips, pl.LazyFrame()), Context((), {}, audio=audio, work=work)).drops.collect()
+    said: dict[str, object] = {"dedupe": whole.read()["own"]}
     total = clips.select(pl.len()).collect().item()
     copies = total // 100
     right = drops.filter(
         (pl.col("rank").cast(pl.Int64) - (total - copies)) == pl.col("detail").str.slice(5).cast(pl.Int64)
     )
-    evaluation = Prints.of(
-        np.frombuffer(data, "<u4") for data in pl.read_parquet(work / "prints.parquet")["fingerprint"]
-    )
+    said |= {"found": len(right) / copies, "false": len(drops) - len(right), "mapped": 4 * WORDS * total}
+    if lookup:
+        said |= _look_up(audio, work)
+    return {"clock": whole.read(), "peak": peak.read(), **said}
+
+
+def _look_up(audio: pl.LazyFrame, work: Path) -> dict[str, object]:
+    from captionstew.audio.fingerprint_index import Prints
+    from captionstew.pipeline.prints import prints_of
+
+    prints = pl.read_parquet(work / "prints.parquet")["fingerprint"]
+    evaluation = Prints.of(np.frombuffer(data, "<u4") for data in prints)
     clock = Clock()
-    with prints_of(audio.with_row_index("rank")) as prints:
-        mapped = prints.words.nbytes
-        found = prints.matches(evaluation)
+    with prints_of(audio.with_row_index("rank"), work) as known:
+        found = known.matches(evaluation)
     hit = found.first == found.second
-    return {
-        "clock": whole.read(), "dedupe": dedupe, "lookup": clock.read()["own"], "peak": peak.read(), "mapped": mapped,
-        "found": len(right) / copies, "recognised": float(hit.sum()) / _KNOWN,
-        "false": len(drops) - len(right),
-    }  # fmt: skip
+    return {"lookup": clock.read()["own"], "recognised": float(hit.sum()) / _KNOWN}
 
 
 def _options() -> argparse.Namespace:
@@ -185,6 +190,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--clips", type=int, nargs="*", default=[250_000, 500_000, 1_000_000])
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--dedupe-only", action="store_true", help="nothing is looked up")
     parser.add_argument("--work", type=Path, help="where to write (2 GB at a million)")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -3,6 +3,7 @@
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -31,6 +32,7 @@ FILES = {
     "length": pl.Int64,
     "modified": pl.Int64,
 }
+_ROWS = 1 << 16  # files at a time
 _SUFFIX_PATTERN = r"(?i)\.(" + "|".join(s[1:] for s in SUFFIXES) + r")$"
 
 
@@ -41,16 +43,21 @@ def audio_files(roots: Sequence[Path]) -> pl.DataFrame:
     `name` the member's own path. Left out are hidden files and folders, names that are not UTF-8, and members whose
     name climbs out of its folder. A tar that cannot be read is a CorpusError.
     """
-    rows: list[tuple[int, str, str, int, int, int]] = []
-    for number, root in enumerate(roots):
-        for path in _walk(root):
-            relative = path.relative_to(root).as_posix()
-            state = path.stat()
-            if path.suffix.lower() == ".tar":
-                rows += [(number, relative, *member, state.st_mtime_ns) for member in _members(path)]
-            else:
-                rows.append((number, relative, relative, -1, state.st_size, state.st_mtime_ns))
-    return pl.DataFrame(rows, schema=FILES, orient="row").sort("root", "name", "path")
+    found = (row for number, root in enumerate(roots) for row in _found(number, root))
+    parts = [pl.DataFrame(schema=FILES)]
+    while rows := list(islice(found, _ROWS)):  # a table takes a quarter of what tuples take
+        parts.append(pl.DataFrame(rows, schema=FILES, orient="row"))
+    return pl.concat(parts).sort("root", "name", "path")
+
+
+def _found(number: int, root: Path) -> Iterator[tuple[int, str, str, int, int, int]]:
+    for path in _walk(root):
+        relative = path.relative_to(root).as_posix()
+        state = path.stat()
+        if path.suffix.lower() == ".tar":
+            yield from ((number, relative, *member, state.st_mtime_ns) for member in _members(path))
+        else:
+            yield number, relative, relative, -1, state.st_size, state.st_mtime_ns
 
 
 def bare(path: pl.Expr) -> pl.Expr:

@@ -1,23 +1,18 @@
 """Quality measures of a clip from one pass of short spectra: loudness, silence, clipping, DC, bandwidth."""
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from captionstew.audio.codec import Pcm
-
-FRAME = 1024  # samples; 64 ms at 16 kHz, the step of every measure and of the fingerprint
-Squares = npt.NDArray[
-    np.float32
-]  # (frames, FRAME + 2): squared real and imaginary parts of each bin, in turn
+from captionstew.audio.spectra import FRAME, Spectra
 
 _SILENT = 1e-6  # mean square of -60 dBFS
 _BLOCK, _STEP = 6, 2  # frames: 384 ms blocks, 128 ms apart (BS.1770-5: 400 ms, 100 ms)
 _ABSOLUTE_GATE = 10 ** ((-70 + 0.691) / 10)
 _RELATIVE_GATE = 0.1
+_DECIMALS = 2  # of a loudness; what lies behind them differs from machine to machine
 
 
 @dataclass(frozen=True)
@@ -32,33 +27,17 @@ class Measures:
     bandwidth: float
 
 
-def squared_spectra(pcm: Pcm) -> tuple[Squares, float]:
-    """Squared spectra of each `FRAME` samples, unscaled (see `_weights`), and the mean sample (full scale = 1).
-
-    Frames do not overlap and are not windowed; a last part shorter than a frame is left out unless it is all
-    there is. Real and imaginary parts stay apart: sums over bins are matrix products all the same.
-    """
-    count = max(1, len(pcm) // FRAME)
-    used = min(len(pcm), count * FRAME)
-    frames = np.zeros(FRAME, np.float32) if used < FRAME else np.empty(count * FRAME, np.float32)
-    frames[:used] = pcm[:used]
-    squares = scipy.fft.rfft(frames.reshape(count, FRAME), axis=1, overwrite_x=True).view(np.float32)
-    mean = float(squares[:, 0].sum()) / used / 32768
-    return np.square(squares, out=squares), mean
-
-
-def measure(pcm: Pcm, rate: int, squares: Squares, mean: float) -> Measures:
-    """The measures of one clip, given its samples and their squared spectra."""
+def measure(pcm: Pcm, rate: int, spectra: Spectra) -> Measures:
+    """The measures of one clip, given its samples and the sums over its spectra."""
     peak = max(int(pcm.max()), -int(pcm.min()))
     clipped = np.count_nonzero(pcm >= 32767) + np.count_nonzero(pcm <= -32767) if peak >= 32767 else 0
-    energy = squares @ _weights(0)
     return Measures(
-        loudness=_loudness(squares @ _weights(rate)),
+        loudness=_loudness(spectra.weighted),
         peak=20 * float(np.log10(peak / 32768)) if peak else None,
-        silence=float(np.count_nonzero(energy < _SILENT)) / len(energy),
+        silence=float(np.count_nonzero(spectra.energies < _SILENT)) / len(spectra.energies),
         clipping=clipped / len(pcm),
-        dc_offset=mean,
-        bandwidth=_bandwidth(squares, rate),
+        dc_offset=spectra.mean,
+        bandwidth=_bandwidth(spectra.bins, rate),
     )
 
 
@@ -73,44 +52,12 @@ def _loudness(energy: npt.NDArray[np.float32]) -> float | None:
     if not len(loud):
         return None
     kept = loud[loud > loud.mean() * _RELATIVE_GATE]
-    return float(-0.691 + 10 * np.log10(kept.mean()))
+    return round(float(-0.691 + 10 * np.log10(kept.mean())), _DECIMALS)
 
 
-def _bandwidth(squares: Squares, rate: int) -> float:
+def _bandwidth(bins: npt.NDArray[np.float64], rate: int) -> float:
     """The frequency below which 99 % of the energy lies, without DC."""
-    parts = _ones(len(squares)) @ squares
-    total = np.cumsum((parts[0::2] + parts[1::2])[1:], dtype=np.float64)
+    total = np.cumsum(bins[1:])
     if total[-1] <= 0:
         return 0.0
     return float(np.searchsorted(total, 0.99 * total[-1]) + 1) * rate / FRAME
-
-
-@lru_cache(maxsize=256)
-def _ones(count: int) -> npt.NDArray[np.float32]:
-    return np.ones(count, np.float32)
-
-
-@cache
-def _weights(rate: int) -> npt.NDArray[np.float32]:
-    """What turns a row of squares into a mean square (full scale = 1): K-weighted for `rate`, or flat for rate 0.
-
-    Each bin stands for its mirror image too, except the first and the last.
-    """
-    scale = np.full(FRAME // 2 + 1, 2 / (32768 * FRAME) ** 2)
-    scale[[0, -1]] /= 2
-    return np.repeat(scale * (_k_weighting(rate) if rate else 1), 2).astype(np.float32)
-
-
-def _k_weighting(rate: int) -> npt.NDArray[np.float64]:
-    """The power response of BS.1770's two filters at each bin, from their coefficients for 48 kHz."""
-    shelf = (
-        (1.53512485958697, -2.69169618940638, 1.19839281085285),
-        (1.0, -1.69065929318241, 0.73248077421585),
-    )
-    highpass = ((1.0, -2.0, 1.0), (1.0, -1.99004745483398, 0.99007225036621))
-    turn = np.exp(-2j * np.pi * np.arange(FRAME // 2 + 1) * rate / FRAME / 48_000)
-    gain = np.ones_like(turn)
-    for numerator, denominator in (shelf, highpass):
-        gain *= np.polyval(numerator[::-1], turn) / np.polyval(denominator[::-1], turn)
-    response: npt.NDArray[np.float64] = np.abs(gain) ** 2
-    return response

@@ -6,7 +6,7 @@ from pathlib import Path
 from soundfile import SoundFile
 
 from captionstew.audio.codec import Format, Pcm
-from captionstew.audio.fingerprint import Words
+from captionstew.audio.fingerprint_words import Words
 from captionstew.audio.measure import Measures
 
 

@@ -59,18 +59,19 @@ def units_of(plan: Path, hearing: Hearing, folder: Path, unit_bytes: int) -> lis
     roots = tuple(hearing.places.items())
     units: list[Unit] = []
     at = 0
-    for _, group in hearing.clips.group_by("corpus", "split", maintain_order=True):
-        lines = _lines(group)
+    for count in hearing.clips.group_by("corpus", "split", maintain_order=True).len()["len"]:
+        group = hearing.clips.slice(at, count)
         sizes = _sizes(group, unit_bytes)
-        for first, last in cuts(group["source_id"].to_list(), sizes, unit_bytes):
-            name = digest(identities, hashlib.sha256("\n".join(lines[first:last]).encode()).hexdigest())
-            size = sum(sizes[first:last])
+        for first, last in cuts(group["source_id"], sizes, unit_bytes):
+            lines = "\n".join(_lines(group[first:last]))
+            name = digest(identities, hashlib.sha256(lines.encode()).hexdigest())
+            size = int(sizes[first:last].sum())
             units.append(Unit(name, plan, at + first, last - first, roots, hearing.stages, folder, size))
-        at += len(group)
+        at += count
     return units
 
 
-def _sizes(rows: pl.DataFrame, unit_bytes: int) -> list[int]:
+def _sizes(rows: pl.DataFrame, unit_bytes: int) -> pl.Series:
     """What each clip weighs (bytes): its file, or its window's part of a recording as far as that is used.
 
     A recording of a day is thus cut into windows by several units, each of which goes to its own part of the file.
@@ -84,8 +85,7 @@ def _sizes(rows: pl.DataFrame, unit_bytes: int) -> list[int]:
     first = pl.max_horizontal(window, pl.min_horizontal("length", pl.lit(unit_bytes // 2)))
     whole = pl.when(fresh).then("length").otherwise(0)
     weight = pl.when("whole").then(pl.when(fresh).then(first).otherwise(window)).otherwise(whole)
-    sizes: list[int] = rows.select(weight).to_series().to_list()
-    return sizes
+    return rows.select(weight).to_series()
 
 
 def _lines(rows: pl.DataFrame) -> list[str]:

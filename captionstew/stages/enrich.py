@@ -1,8 +1,9 @@
 """Enrich: more captions, by a language model, from the captions and events of each clip."""
 
+import gc
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from captionstew.digest import digest
-from captionstew.enrich.attempts import FAILED, Attempts, Judging
-from captionstew.enrich.engine import Answer, Engine
+from captionstew.enrich.attempts import FAILED, Attempts, Judging, Traffic
+from captionstew.enrich.engine import Engine
 from captionstew.enrich.guard import Rules
 from captionstew.enrich.items import GENERATED, items, portions
 from captionstew.enrich.lexicon import lexicon
@@ -30,6 +31,7 @@ from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 from captionstew.shards.manifest import Tally
 
 PORTION = 1 << 15  # clips at a time: some 100 MB, and an hour of one GPU
+_ROWS = 1 << 12  # captions that become rows at a time
 _EVERY = 1.0  # s between two words about how far it is
 
 
@@ -67,6 +69,7 @@ class Enrich(TableStage):
     python: str = ""  # vLLM's interpreter, for `vllm`
     gpus: int = 0
     context: int = 0  # tokens; 0: the model's own
+    price: float = 0.0  # of an hour of one GPU, for `captionstew plan`
 
     def __post_init__(self) -> None:
         if self.captions < 1 or not 0 <= self.share <= 1 or self.retries < 0 or self.tries < 1:
@@ -87,7 +90,7 @@ class Enrich(TableStage):
         """As of any stage, but where answers come from and lie does not count; whether any come does."""
         same = replace(
             self, endpoint="on" if self.endpoint else "", store="", concurrency=128, python="", gpus=0, context=0,
-            tries=3,
+            tries=3, price=0.0,
         )  # fmt: skip
         return super(Enrich, same).identity()
 
@@ -120,6 +123,7 @@ class Enrich(TableStage):
         (path,), words = self.leaves(context), context.work / "enrich" / "captions.parquet"
         counting = Counting(self.asking)
         with ExitStack() as stack:
+            stack.enter_context(_seldom_collected())
             told = _table(stack, path, PROVENANCE)
             made = _table(stack, words, CAPTION)
             for rows, new in self._made(tables, context, counting, stack):
@@ -132,7 +136,7 @@ class Enrich(TableStage):
     ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
         """Provenance and captions of each portion."""
         split = tables.clips.filter(pl.col("split") == "train").select(pl.len()).collect().item()
-        progress = _Progress(self.name, split, context, counting)
+        progress = Progress(self.name, split, context, counting)
         opened: list[Engine] = []
 
         def engine() -> Engine:
@@ -142,32 +146,52 @@ class Enrich(TableStage):
 
         store = stack.enter_context(Store(self.folder(context)))
         judging = Judging(self.rules, self.repairs)
-        attempts = Attempts(engine, store, judging, self.retries, self.tries, progress.answered)
+        told = progress.traffic, progress.answered
+        attempts = Attempts(engine, store, judging, self.retries, self.tries, *told)
         thresholds = Thresholds.load(self.thresholds)
         for portion in portions(tables, PORTION):
             found = list(items(portion, thresholds))
             counting.clips(found)
-            wants = [(rank, want) for rank, item in zip(portion["rank"], found, strict=True)
-                     for want in self.asking.wants(item)]  # fmt: skip
+            wants = [(place, want) for place, item in enumerate(found) for want in self.asking.wants(item)]
             made = attempts([want for _, want in wants])
             counting.add(made)
             progress.clips(len(portion))
-            yield provenance(made, self.asking), captions(made, [rank for rank, _ in wants], self.asking)
+            clips = portion.select("rank", "corpus", "events")[[place for place, _ in wants]]
+            for first in range(0, max(1, len(made)), _ROWS):
+                part, of = made[first : first + _ROWS], clips[first : first + _ROWS]
+                yield provenance(part, self.asking, of), captions(part, of["rank"], self.asking)
 
 
-class _Progress:
-    """Says how far it is, about once a second."""
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Looking for cyclic garbage, of which asks and answers have none, took a third of the time: it is put off."""
+    before = gc.get_threshold()
+    gc.set_threshold(1 << 20, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
-    def __init__(self, name: str, total: int, context: Context, counting: Counting) -> None:
+
+class Progress:
+    """Says about once a second how far it is: answers, what was there, what is waited for, and until when."""
+
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        context: Context,
+        counting: Counting,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.traffic = Traffic()
         self._name, self._total, self._watch, self._counting = name, total, context.watch, counting
-        self._clips = self._answers = self._tokens = 0
-        self._began = self._said = time.monotonic()
+        self._clips, self._clock = 0, clock
+        self._began = self._said = clock()
 
-    def answered(self, answer: Answer) -> None:
+    def answered(self) -> None:
         """One answer has come."""
-        self._answers += 1
-        self._tokens += answer.completion_tokens
-        if self._answers % 64 == 0 and time.monotonic() - self._said > _EVERY:
+        if self.traffic.answered % 64 == 0 and self._clock() - self._said > _EVERY:
             self._say()
 
     def clips(self, count: int) -> None:
@@ -176,12 +200,21 @@ class _Progress:
         self._say()
 
     def _say(self) -> None:
-        self._said = time.monotonic()
-        rate = max(self._said - self._began, 1e-9)
-        note = f"{self._answers:,} answers, {self._tokens / rate:,.0f} tokens/s"
+        self._said = self._clock()
         # The last piece is the table's, which is written when all clips are over.
-        self._watch(Event(self._name, self._clips, self._total + 1, clips=self._clips, note=note,
+        self._watch(Event(self._name, self._clips, self._total + 1, clips=self._clips, note=self._note(),
                           drops=self._counting.rejected()))  # fmt: skip
+
+    def _note(self) -> str:
+        now, one = max(self._said - self._began, 1e-9), self.traffic
+        parts = [f"{one.answered:,} answers", f"{one.completion_tokens / now:,.0f} tokens/s"]
+        if one.known:
+            parts.append(f"{100 * one.known / (one.known + one.sent):.0f} % were there")
+        if one.waiting:
+            parts.append(f"{one.waiting:,} waited for")
+        if 0 < self._clips < self._total:
+            parts.append(f"{now * (self._total - self._clips) / self._clips / 60:,.0f} min left")
+        return ", ".join(parts)
 
 
 def _table(stack: ExitStack, path: Path, schema: dict[str, pl.DataType]) -> pq.ParquetWriter:

@@ -1,5 +1,6 @@
 """Locate: find each clip's audio among the files at hand."""
 
+import hashlib
 from dataclasses import dataclass
 
 import polars as pl
@@ -10,7 +11,8 @@ from captionstew.corpora.names import names, recordings
 from captionstew.digest import digest
 from captionstew.pipeline.stage import DROPS, Context, Out, Tables, TableStage
 
-_FOUND = ["rank", "root", "path", "offset", "length", "modified"]
+_FILE = ["root", "path", "offset", "length", "modified"]
+_HIT = ["rank", "choice", "cut", "file"]  # a file, by its row, that one of a clip's names may mean
 # Keys of a name, without audio suffix: its last part, its last two, and its last part where nothing is above it.
 _LAST = stem(pl.col("name"))
 _LAST_TWO = bare(pl.col("name")).str.extract("([^/]*/[^/]*)$")
@@ -30,7 +32,7 @@ class Locate(TableStage):
 
     def upstream(self, context: Context) -> str:
         """The listing of all folders: files may come and go between runs."""
-        listings = [(c.name, *_listing(c, context).hash_rows(seed=0).to_list()) for c in context.corpora]
+        listings = [(c.name, _sum(_listing(c, context))) for c in context.corpora]
         return digest(listings, context.limit)
 
     def __call__(self, tables: Tables, context: Context) -> Out:
@@ -39,48 +41,70 @@ class Locate(TableStage):
         for corpus in context.corpora:
             rows = tables.clips.filter(pl.col("corpus") == corpus.name)
             found, lost = _locate(rows, corpus, context)
-            whole, cut = pl.col("whole") | pl.col("cut"), pl.when("cut").then("channel")
+            whole = pl.col("whole") | pl.col("cut")
             here = rows.join(found.lazy(), on="rank", how="inner")
-            clips.append(here.with_columns(whole=whole, channel=cut).drop("cut"))
+            clips.append(here.with_columns(whole=whole, channel=pl.when(whole).then("channel")).drop("cut"))
             drops.append(lost)
         return Out(Tables(pl.concat(clips), tables.captions), pl.concat(drops).lazy())
 
 
 def _locate(rows: pl.LazyFrame, corpus: Corpus, context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Where the rows of one corpus lie (rank, file, whether to cut), and the rows that lie nowhere, as drops."""
+    """Where the rows of one corpus lie (rank, file, whether to cut), and the rows that lie nowhere, as drops.
+
+    Names are made again wherever they are looked at: those of all clips, each under several keys, would be the most
+    that a build holds.
+    """
     own = names(corpus)
     every = pl.concat_list(own, recordings(corpus)) if corpus.audio.recordings else own
-    wanted = rows.select("rank", "clip_id", "corpus", name=every, own=own.list.len()).collect(
-        engine="streaming"
-    )
-    choices = wanted.with_columns(choice=pl.int_ranges(pl.col("name").list.len())).explode("name", "choice")
-    choices = choices.filter(pl.col("name").is_not_null())
-    exact, single, unclear = _indexes(_listing(corpus, context))
-    keyed = _keyed(choices, (_LAST_TWO, _TOP), (_LAST,)).with_columns(
-        way=pl.int_range(1, pl.len() + 1, dtype=pl.Int32)
-    )
+    wanted = rows.select("rank", "clip_id", "corpus", name=every, own=own.list.len())
+    files = _listing(corpus, context).with_row_index("file")
+    exact, single, unclear = _indexes(files)
+    choices = _choices(wanted)
     agree = _whole("name").str.ends_with(_whole("there")) | _whole("there").str.ends_with(_whole("name"))
-    loose = keyed.join(single, on="key").filter(agree)
+    loose = _collected(
+        _wanted_keys(choices).join(single.lazy(), on="key").filter(agree)
+        .select(*_HIT, "way", "key", name=pl.col("name").hash())
+    )  # fmt: skip
     contested = loose.group_by("key", "choice").agg(pl.col("name").n_unique()).filter(pl.col("name") > 1)
-    unclear = pl.concat([unclear, contested.select("key")])
-    hits = [choices.join(exact, on="name").select(*_FOUND, "choice", way=pl.lit(0)),
-            loose.join(unclear, on="key", how="anti").select(*_FOUND, "choice", "way")]  # fmt: skip
+    hits = [_collected(choices.join(exact.lazy(), on="name").select(*_HIT, way=pl.lit(0, pl.Int64))),
+            loose.join(contested, on="key", how="anti").select(*_HIT, "way")]  # fmt: skip
     found = pl.concat(hits).sort("rank", "choice", "way").unique("rank", keep="first", maintain_order=True)
-    found = found.join(wanted.select("rank", "own"), on="rank").with_columns(
-        cut=pl.col("choice") >= pl.col("own")
-    )
-    lost = wanted.join(found, on="rank", how="anti")
-    doubtful = keyed.join(unclear, on="key", how="semi").select("rank").unique()
+    lost = _collected(wanted.join(found.lazy(), on="rank", how="anti"))
+    doubt = pl.concat([unclear, contested.select("key")]).lazy()
+    doubtful = _collected(
+        _wanted_keys(_choices(lost.lazy())).join(doubt, on="key", how="semi").select("rank")
+    ).unique()
     ambiguous, missing = (
         lost.join(doubtful, on="rank", how="semi"),
         lost.join(doubtful, on="rank", how="anti"),
     )
-    here = wanted.join(found, on="rank", how="semi").sort("clip_id", "rank")
-    beyond = here.clear() if context.limit is None else here.slice(context.limit)
+    beyond = lost.clear()
+    if context.limit is not None:
+        here = _collected(wanted.join(found.lazy(), on="rank", how="semi"))
+        beyond = here.sort("clip_id", "rank").slice(context.limit)
     reasons = [(missing, "missing"), (ambiguous, "ambiguous"), (beyond, "limit")]
     first = pl.col("name").list.first()
     drops = [r.select("rank", "clip_id", "corpus", reason=pl.lit(why), detail=first) for r, why in reasons]
-    return found.select(*_FOUND, "cut").join(beyond, on="rank", how="anti"), pl.concat(drops).cast(DROPS)  # type: ignore[arg-type]
+    found = found.join(beyond, on="rank", how="anti").select("rank", "cut", "file")
+    lying = files.select(_FILE)[found["file"]]
+    return pl.concat([found.drop("file"), lying], how="horizontal"), pl.concat(drops).cast(DROPS)  # type: ignore[arg-type]
+
+
+def _collected(table: pl.LazyFrame) -> pl.DataFrame:
+    return table.collect(engine="streaming")
+
+
+def _choices(wanted: pl.LazyFrame) -> pl.LazyFrame:
+    """One row for each name that a clip's file may have, most likely first; whether it is that of a whole recording."""
+    each = wanted.select("rank", "name", "own", choice=pl.int_ranges(pl.col("name").list.len()))
+    named = each.explode("name", "choice").filter(pl.col("name").is_not_null())
+    return named.with_columns(cut=pl.col("choice") >= pl.col("own"))
+
+
+def _wanted_keys(choices: pl.LazyFrame) -> pl.LazyFrame:
+    return choices.with_columns(key=_keys((_LAST_TWO, _TOP), (_LAST,))).with_columns(
+        way=pl.int_ranges(1, pl.col("key").list.len() + 1)
+    ).explode("key", "way")  # fmt: skip
 
 
 def _indexes(files: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -89,7 +113,7 @@ def _indexes(files: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
     packed = files.filter(pl.col("offset") >= 0).join(loose, on=["root", "name"], how="anti")
     files = pl.concat([loose, packed]).sort("root", maintain_order=True)
     archive = pl.when(pl.col("offset") >= 0).then("path")
-    keyed = _keyed(files, (_LAST, _LAST_TWO), (_LAST, _TOP))
+    keyed = files.with_columns(key=_keys((_LAST, _LAST_TWO), (_LAST, _TOP))).explode("key")
     folder = pl.struct("root", archive, pl.col("name").str.replace(r"[^/]*$", ""))
     unclear = (
         keyed.group_by("key")
@@ -101,21 +125,21 @@ def _indexes(files: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
     exact = files.filter(pl.struct("root", "name").is_unique()).unique(
         "name", keep="first", maintain_order=True
     )
-    return exact.select("name", *_FOUND[1:]), single.select("key", *_FOUND[1:], there="name"), unclear
+    return exact.select("name", "file"), single.select("key", "file", there="name"), unclear
 
 
-def _keyed(table: pl.DataFrame, deep: tuple[pl.Expr, ...], top: tuple[pl.Expr, ...]) -> pl.DataFrame:
-    """The rows once for each `key` of their name: one set for names with folders, one for those without."""
-    keys = (
-        pl.when(pl.col("name").str.contains("/", literal=True))
-        .then(pl.concat_list(deep))
-        .otherwise(pl.concat_list(top))
-    )
-    return table.with_columns(key=keys).explode("key")
+def _keys(deep: tuple[pl.Expr, ...], top: tuple[pl.Expr, ...]) -> pl.Expr:
+    """The keys of a name: one set for names with folders, one for those without."""
+    inside = pl.col("name").str.contains("/", literal=True)
+    return pl.when(inside).then(pl.concat_list(deep)).otherwise(pl.concat_list(top))
 
 
 def _whole(column: str) -> pl.Expr:
     return pl.format("/{}", bare(pl.col(column)))
+
+
+def _sum(files: pl.DataFrame) -> str:
+    return hashlib.sha256(files.hash_rows(seed=0).to_numpy().tobytes()).hexdigest()
 
 
 def _listing(corpus: Corpus, context: Context) -> pl.DataFrame:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from captionstew.corpora.windows import SAME, alike, of_a_video
+from captionstew.enrich.ontology import facts_digest
+from captionstew.enrich.pooled import pooled
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 
 KEY = [
@@ -16,7 +18,8 @@ KEY = [
 
 @dataclass(frozen=True)
 class Merge(TableStage):
-    """Rows of one clip become one clip: the first corpus of the recipe keeps it, the others add their captions.
+    """Rows of one clip become one clip: the first corpus of the recipe keeps it, the others add their captions,
+    events and tags (labels that mean the same class of AudioSet once).
 
     One clip is one id, or two windows of a video whose intersection is at least `same` of their union. A row whose
     start is not known (AudioSetCaps, WavCaps) joins the clip of the same video if there is exactly one. Other windows
@@ -25,16 +28,20 @@ class Merge(TableStage):
     clip's and its id, which is the start, is taken. Caption drops: `duplicate` (the same text on the same clip).
     """
 
-    version = 2
+    version = 3
 
     same: float = SAME
+
+    def upstream(self, context: Context) -> str:
+        """The names of AudioSet's classes: they tell which labels are the same."""
+        return facts_digest()
 
     def __call__(self, tables: Tables, context: Context) -> Out:
         """Pool by clip id; captions follow their row to the clip that keeps it."""
         keys = tables.clips.select("rank", "clip_id", "source_id", "start", "end")
         outranked = _outranked(keys.collect(engine="streaming"), self.same)
         moved = outranked.filter(pl.col("reason") == "merged").lazy()
-        kept = tables.clips.join(outranked.lazy(), on="rank", how="anti")
+        kept = _with_labels(tables.clips, tables.clips.join(outranked.lazy(), on="rank", how="anti"), moved)
         gone = tables.clips.join(outranked.lazy(), on="rank", how="inner")
         captions = (
             tables.captions.join(moved.select("rank", "owner"), on="rank", how="left")
@@ -48,6 +55,21 @@ class Merge(TableStage):
             dropped(gone, pl.col("reason"), pl.col("into")),
             dropped(twice, "duplicate"),
         )
+
+
+def _with_labels(clips: pl.LazyFrame, kept: pl.LazyFrame, moved: pl.LazyFrame) -> pl.LazyFrame:
+    """The clips that stay, with the events and tags of the rows that merged into them; the others as they are."""
+    labelled = (pl.col("events").list.len() > 0) | (pl.col("tags").list.len() > 0)
+    rows = clips.select("rank", "corpus", "events", "tags").filter(labelled)
+    given = rows.join(moved.select("rank", "owner"), on="rank").collect(engine="streaming")
+    if given.is_empty():
+        return kept
+    owners = given.select(rank="owner").unique().lazy()
+    own = rows.join(owners, on="rank", how="semi").with_columns(owner="rank").collect(engine="streaming")
+    names = kept.collect_schema().names()
+    found = kept.join(pooled(own, given).lazy(), on="rank", how="left", maintain_order="left")
+    new = [pl.coalesce(f"{name} of all", name).alias(name) for name in ("events", "tags")]
+    return found.with_columns(new).select(names)
 
 
 def _outranked(keys: pl.DataFrame, same: float) -> pl.DataFrame:

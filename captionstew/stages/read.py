@@ -43,7 +43,7 @@ class Read(TableStage):
         usable = every.filter(pl.col("refused").is_null())
         safe, told = usable.filter(safe_id(pl.col("clip_id"))), bare.collect(engine="streaming").lazy()
         drops = [
-            dropped(every.filter(pl.col("refused").is_not_null()), pl.col("refused")),
+            dropped(every.filter(pl.col("refused").is_not_null()), *_refusal(pl.col("refused"))),
             dropped(usable.filter(~safe_id(pl.col("clip_id"))), "id"),
             dropped(safe.join(told, on="rank", how="semi"), "no-caption"),
         ]
@@ -59,6 +59,11 @@ class Read(TableStage):
 
     def _annotations(self, corpus: Corpus, context: Context) -> Annotations:
         return read(corpus, context.places.get(corpus.name, ()), self.splits or None)
+
+
+def _refusal(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The reason and the detail of a refusal, which a reader writes as `reason` or `reason: detail`."""
+    return text.str.extract("^([^:]+)", 1), text.str.extract(r"^[^:]+: ([\s\S]*)$", 1).fill_null("")
 
 
 def _state(shelved: Shelf) -> list[tuple[str, int, int]]:

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from captionstew.audio.codec import decode_mono, probe
-from captionstew.audio.fingerprint import SILENT, Words, distance, fingerprint, limit, period, same_sound
+from captionstew.audio.fingerprint import distance, fingerprint, limit, period, same_sound
+from captionstew.audio.fingerprint_words import SILENT, Words
 from captionstew.audio.signal import quantise, resample
 
 Samples = npt.NDArray[np.float32]

@@ -1,16 +1,19 @@
 """The search among many fingerprints finds what comparing all of them would, and nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from captionstew.audio.fingerprint import SILENT, Words, distance, same_sound
+from captionstew.audio import fingerprint_order
+from captionstew.audio.fingerprint import distance, same_sound
 from captionstew.audio.fingerprint_index import Matches, Prints
-from captionstew.audio.fingerprint_order import ORDERS, Sources, neighbours
+from captionstew.audio.fingerprint_order import ORDERS, neighbours, once
+from captionstew.audio.fingerprint_sources import Sources, Stored
+from captionstew.audio.fingerprint_words import SILENT, Words
 
 Random = np.random.Generator
 
@@ -74,18 +77,42 @@ def test_pairs_of_one_set_are_no_matches_with_another(several: list[Words], rand
     assert rows(Prints.of(several).matches(Prints.of([words(random)]))) == []
 
 
-def test_parts_of_any_size_find_the_same(several: list[Words]) -> None:
+@pytest.mark.parametrize("reach", [1 << 26, 400])
+@pytest.mark.parametrize("count", [1, 3, 16, 60])
+def test_however_many_parts_there_are_the_same_is_found(several: list[Words], count: int, reach: int) -> None:
     whole = Prints.of(several)
-    small = Prints(whole.keys, whole.words, whole.starts, part=150)
-    assert len(list(neighbours(Sources((whole.words,), whole.starts), 150))) > 2 * len(ORDERS)
-    assert rows(small.pairs_within()) == rows(whole.pairs_within())
+    parted = replace(whole, part=len(whole.words) // count + 1, reach=reach)
+    found, expected = parted.pairs_within(), whole.pairs_within()
+    assert rows(found) == rows(expected)
+    assert np.array_equal(found.distance, expected.distance)
+    assert (len(list(parted.pairs())) > 1) == (reach == 400)
+
+
+@pytest.mark.parametrize("count", [3, 16, 60])
+def test_likely_pairs_do_not_depend_on_parts(several: list[Words], count: int) -> None:
+    sources = Sources((Prints.of(several).words,), Prints.of(several).starts)
+    whole, pieces = list(neighbours(sources, 1 << 24)), list(neighbours(sources, len(sources) // count + 1))
+    assert len(pieces) > count * len(whole) * 0.7 > len(ORDERS)
+    assert np.array_equal(once(np.concatenate(whole)), once(np.concatenate(pieces)))
+
+
+def test_a_part_too_large_to_be_numbered_finds_the_same(
+    several: list[Words], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = Sources((Prints.of(several).words,), Prints.of(several).starts)
+    expected = np.concatenate(list(neighbours(sources, 600)))
+    monkeypatch.setattr(fingerprint_order, "_NUMBERED", 10)
+    assert np.array_equal(np.concatenate(list(neighbours(sources, 600))), expected)
 
 
 def test_words_may_lie_in_a_file(several: list[Words], tmp_path: Path) -> None:
     whole = Prints.of(several)
-    np.save(tmp_path / "words.npy", whole.words)
-    mapped: npt.NDArray[np.uint32] = np.load(tmp_path / "words.npy", mmap_mode="r")
-    assert rows(Prints(whole.keys, mapped, whole.starts).pairs_within()) == rows(whole.pairs_within())
+    whole.words[:].tofile(tmp_path / "words")
+    stored = replace(whole, words=Stored(tmp_path / "words"), folder=tmp_path)
+    assert rows(stored.pairs_within()) == rows(whole.pairs_within())
+    assert stored.words[3:7].tolist() == whole.words[3:7].tolist()
+    assert [path.name for path in tmp_path.iterdir()] == ["words"]
+    assert rows(stored.matches(Prints.of(several[30:]))) == rows(whole.matches(Prints.of(several[30:])))
 
 
 @pytest.mark.parametrize("share", [0.03, 0.08, 0.13])

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captionstew.audio.codec import Pcm
-from captionstew.audio.measure import FRAME, Measures, measure, squared_spectra
+from captionstew.audio.measure import Measures, measure
+from captionstew.audio.spectra import FRAME, spectra
 
 Samples = npt.NDArray[np.float32]
 RATE = 16_000
@@ -22,7 +23,7 @@ def of(samples: npt.NDArray[np.floating] | Pcm, rate: int = RATE) -> Measures:
     """The measures of samples; floats are taken as fractions of full scale."""
     whole = samples if samples.dtype == np.int16 else np.clip(np.rint(32768 * samples), -32768, 32767)
     pcm: Pcm = whole.astype(np.int16)
-    return measure(pcm, rate, *squared_spectra(pcm))
+    return measure(pcm, rate, spectra(pcm, rate))
 
 
 def loudness(samples: npt.NDArray[np.floating], rate: int = RATE) -> float:

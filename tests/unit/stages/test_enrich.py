@@ -10,16 +10,19 @@ import polars as pl
 import pytest
 
 import captionstew.stages.enrich as module
+from captionstew import __version__
 from captionstew.enrich.engine import Answer, Ask, Engine
 from captionstew.enrich.guard import Rules
 from captionstew.enrich.prompt import prompt
-from captionstew.enrich.provenance import PROVENANCE, caption_hash
+from captionstew.enrich.provenance import PROVENANCE, caption_hash, kept
+from captionstew.enrich.statistics import Counting
 from captionstew.enrich.store import Store
 from captionstew.errors import EngineError, RecipeError
 from captionstew.pipeline.progress import Event
 from captionstew.pipeline.stage import Context, Tables
-from captionstew.stages.enrich import Enrich
+from captionstew.stages.enrich import Enrich, Progress
 from captionstew.stages.guard import Guard
+from captionstew.stages.merge import Merge
 
 DOG = [{"label": "Dog", "score": 0.9}, {"label": "Thunder", "score": 0.2}]
 
@@ -131,6 +134,16 @@ def test_every_new_caption_resolves_to_what_it_was_made_of(
     row = told.filter(clip_id="a:0").row(0, named=True)
     assert row["parents"] == [caption_hash("A dog is heard"), caption_hash("generated before")]
     assert (row["certain"], row["possible"], row["detector"]) == (["Dog"], ["Thunder"], "AST@1")
+    assert [(one["label"], round(one["score"], 3)) for one in row["events"]] == [
+        ("Dog", 0.9),
+        ("Thunder", 0.2),
+    ]
+    assert (row["corpus"], row["split"], row["license"]) == ("clotho", "train", "unknown")
+    assert (row["style"], row["prompt_version"], row["made_with"]) == (
+        "enriched",
+        1,
+        f"captionstew {__version__}",
+    )
     assert (row["model"], row["revision"], row["prompt"]) == ("vicuna", "abc", prompt("flap").label)
     assert (row["finish"], row["prompt_tokens"], row["completion_tokens"]) == ("stop", 50, 6)
     assert (row["verdict"], row["attempt"], row["rejected"]) == ("kept", 0, [])
@@ -138,6 +151,18 @@ def test_every_new_caption_resolves_to_what_it_was_made_of(
     (sent,) = [ask for ask in ASKED if "A dog is heard" in ask.messages[-1].content]
     assert sent.seed == row["seed"]
     assert told["key"].is_unique().all()
+
+
+def test_what_was_kept_is_a_table_by_itself_that_joins_the_clips(
+    given: Tables, here: Context, run: Callable[..., Any]
+) -> None:
+    found = run(STAGE, given, here)
+    left = run(Guard(), Tables(found.clips.lazy(), found.captions.lazy())).captions.filter(source="llm")
+    table = kept(here.work.parent / "enrich" / "provenance.parquet").collect()
+    both = left.join(found.clips.select("rank", "clip_id"), on="rank").select("clip_id", "prompt", "text")
+    assert table.select("clip_id", "prompt", "text").rows() == sorted(both.rows())
+    assert table["key"].is_unique().all()
+    assert not table.select(pl.exclude("events").null_count()).unpivot()["value"].sum()
 
 
 def test_what_the_guard_will_drop_comes_to_it_and_what_failed_is_counted(
@@ -155,6 +180,30 @@ def test_what_the_guard_will_drop_comes_to_it_and_what_failed_is_counted(
     told = provenance(here)
     assert dict(told.select("clip_id", "verdict").iter_rows())["a:3"] == "refusal"
     assert told.filter(clip_id="a:3")["rejected"].to_list() == [["refusal"]]
+
+
+def test_a_clip_of_several_corpora_is_asked_about_once_with_the_captions_and_labels_of_all(
+    tables: Callable[..., Tables], here: Context, run: Callable[..., Any]
+) -> None:
+    ASKED.clear()
+    same = {"clip_id": "yt:a@30", "source_id": "yt:a", "start": 30.0, "end": 40.0}
+    given = tables(
+        [
+            same | {"corpus": "audiocaps"},
+            same | {"corpus": "audioset", "events": [{"label": "/m/0bt9lr", "score": 1.0}]},
+            same | {"corpus": "vggsound", "events": [{"label": "dog barking", "score": 1.0}]},
+            same | {"corpus": "audiosetcaps-audioset", "start": 30.2, "end": 40.0, "clip_id": "yt:a@30.2"},
+        ],
+        [{"rank": 0, "text": "A dog is heard"}, {"rank": 3, "text": "Barking of a dog", "style": "machine"}],
+    )
+    merged = run(Merge(), given)
+    found = run(STAGE, Tables(merged.clips.lazy(), merged.captions.lazy()), here)
+    (sent,) = ASKED
+    about = sent.messages[-1].content
+    assert "- A dog is heard\n- Barking of a dog" in about
+    assert "Certain sounds: Bark" in about  # which says Dog as well
+    assert provenance(here)["clip_id"].to_list() == ["yt:a@30"]
+    assert found.captions.filter(source="llm").height == 1
 
 
 def test_label_only_clips_get_the_prompt_for_them_and_clips_without_anything_none(
@@ -232,7 +281,7 @@ def test_what_decides_the_captions_is_part_of_the_identity_and_where_they_come_f
 ) -> None:
     for changed in (
         replace(STAGE, endpoint="there"), replace(STAGE, store="s"), replace(STAGE, concurrency=1),
-        replace(STAGE, tries=9), replace(STAGE, gpus=2), replace(STAGE, python="p"),
+        replace(STAGE, tries=9), replace(STAGE, gpus=2), replace(STAGE, python="p"), replace(STAGE, price=2.0),
     ):  # fmt: skip
         assert changed.identity() == STAGE.identity()
     different = [
@@ -263,6 +312,27 @@ def test_it_says_how_far_it_is(given: Tables, here: Context, run: Callable[..., 
     assert seen[-1].clips == 5
     assert "tokens/s" in seen[-1].note
     assert seen[-1].drops == {"refusal": 2}
+
+
+def test_the_report_counts_tokens_what_was_there_what_is_waited_for_and_the_time_left(here: Context) -> None:
+    seen, now = list[Event](), [100.0]
+    watched = replace(here, watch=seen.append)
+    progress = Progress("enrich", 400, watched, Counting(STAGE.asking), clock=lambda: now[0])
+    progress.traffic.known = 50
+    for number in range(150):
+        progress.traffic.sent += 1
+        if number < 128:
+            now[0] += 0.5
+            progress.traffic.add(Answer(str(number), "rain", "stop", None, 30, 10))
+            progress.answered()
+    assert [event.note for event in seen] == [
+        "64 answers, 20 tokens/s, 44 % were there",
+        "128 answers, 20 tokens/s, 28 % were there",
+    ]
+    progress.clips(100)
+    assert seen[-1].note == "128 answers, 20 tokens/s, 25 % were there, 22 waited for, 3 min left"
+    progress.clips(300)
+    assert "left" not in seen[-1].note
 
 
 def test_fields_that_make_no_sense_are_told() -> None:

@@ -4,8 +4,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from captionstew.enrich.ontology import ontology
 from captionstew.stages.merge import Merge
 
 Make = Callable[..., Any]
@@ -242,3 +244,42 @@ def test_nothing_merges_into_nothing(tables: Make, run: Make) -> None:
     assert found.kept == []
     assert "origin" in found.captions.columns
     assert found.captions.schema["rank"] == pl.UInt64
+
+
+def test_events_and_tags_of_all_rows_come_together_each_class_once(tables: Make, run: Make) -> None:
+    first, second = {"clip_id": "yt:a@30", "start": 30.0}, {"clip_id": "yt:b@0", "start": 0.0}
+    barks, rains = [event("dog barking"), event("odd")], [event("/m/06mb1"), event("Wind", 0.9)]
+    given = tables(
+        [
+            first | {"corpus": "audiocaps", "tags": ["loud"]},
+            second | {"corpus": "audiocaps", "events": [event("Rain", 0.5)]},
+            first | {"corpus": "audioset", "events": [event("Dog"), event("/m/0bt9lr", 0.4)]},
+            first | {"corpus": "vggsound", "events": barks, "tags": ["outside", "loud"]},
+            second | {"corpus": "audioset", "events": rains},
+            {"clip_id": "yt:c@0", "corpus": "vggsound", "start": 0.0, "events": barks[:1]},
+        ]
+    )
+    assert ontology().canonical("dog barking", "vggsound") == "Bark"
+    found = run(Merge(), given).clips.sort("rank").select("clip_id", "corpus", "events", "tags").rows()
+    assert found == [
+        ("yt:a@30", "audiocaps", [event("Dog"), event("Bark"), event("odd")], ["loud", "outside"]),
+        ("yt:b@0", "audiocaps", [event("Rain"), event("Wind", 0.9)], []),
+        ("yt:c@0", "vggsound", [event("dog barking")], []),
+    ]
+
+
+def test_what_nothing_merges_into_and_rows_of_another_length_keep_their_labels(
+    tables: Make, run: Make
+) -> None:
+    alone = {"clip_id": "yt:b@0", "source_id": "yt:b", "start": 0.0, "end": 10.0, "events": [event("Rain")]}
+    given = tables(
+        [alone, video(30, 40, tags=["a"]), video(30, 35, events=[event("Dog")], tags=["b"])],
+    )
+    found = run(Merge(), given)
+    assert found.clips.columns == given.clips.collect_schema().names()
+    assert found.clips.sort("rank").equals(given.clips.collect().sort("rank").head(2))
+
+
+def event(label: str, score: float = 1.0) -> dict[str, Any]:
+    """A label with the score that a column of its type holds."""
+    return {"label": label, "score": float(np.float32(score))}
