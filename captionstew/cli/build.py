@@ -7,7 +7,7 @@ from pathlib import Path
 from captionstew.cli import outcome
 from captionstew.cli.console import DOT, TICK, Console
 from captionstew.cli.enrich_plan import show_enriched
-from captionstew.cli.enriching import OFF, is_off
+from captionstew.cli.enriching import OFF, check_ready, is_off
 from captionstew.cli.fetch import fetch_for_build
 from captionstew.cli.figures import hours, plural, reasons, size, span
 from captionstew.cli.order import asked, supplied
@@ -27,6 +27,7 @@ def run(arguments: Arguments, console: Console) -> int:
     request = asked(arguments)
     if planned:
         planned.check(request)
+    check_ready(request.pipeline, request.out)
     request = supplied(request, None if arguments.offline else partial(fetch_for_build, console=console))
     console.tell(
         f"{request.pipeline.name} \u2192 {request.out}   (stop any time; the same command continues)"

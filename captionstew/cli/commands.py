@@ -10,16 +10,13 @@ GROUPS = ("Look", "Make", "Learn")
 
 def overview(version: str) -> str:
     """All commands on one screen."""
-    lines = [
-        "captionstew <command>     open audio-caption corpora into Parquet shards",
-    ]
+    lines = ["captionstew <command>     open audio-caption corpora into Parquet shards", ""]
     for group in GROUPS:
-        lines.append(f"  {group}")
-        lines += [
-            f"    {c.name:9} {c.overview:41} {c.example}".rstrip() for c in COMMANDS if c.group == group
-        ]
-        lines.append("")
+        commands = [command for command in COMMANDS if command.group == group]
+        for title, c in zip([group, *[""] * len(commands)], commands, strict=False):
+            lines.append(f" {title:6}{c.name:9} {c.overview:38} {c.example}".rstrip())
     lines += [
+        "",
         "Start here: captionstew build sampler     240 sounds, made without a network",
         "Every command has --help (with examples), --json and --quiet",
         "Exit codes: 0 done, 1 you can fix it, 2 usage, 3 incomplete: run it again,",
@@ -78,7 +75,7 @@ def _order(parser: ArgumentParser, recipes: str | None = None) -> None:
     )
     add("--only", metavar="NAME", action="append", default=[], help="build only this corpus of the recipe")
     add("--limit", metavar="N", type=_number, help="at most N clips of each corpus, for trying things out")
-    help = "a language model adds captions: http://HOST:PORT, @FILE of enrich serve, or vllm"
+    help = "a language model adds captions: http://HOST:PORT, @FILE of enrich serve, vllm, transformers"
     add("--enrich", metavar="WHERE", help=help)
     help = "400k, 1m, 4m or 10m: that share of every corpus, the smaller inside the larger"
     add("--subset", metavar="SIZE", help=help)
@@ -133,24 +130,34 @@ def _plan(parser: ArgumentParser) -> None:
 def _enrich(parser: ArgumentParser) -> None:
     from captionstew.cli.serve import options
 
-    actions = parser.add_subparsers(dest="action", metavar="sample|compare|serve", required=True)
+    made = {"sample": _sample, "compare": _compare, "captions": _order, "audit": _audit, "serve": options}
+    actions = parser.add_subparsers(dest="action", metavar="|".join(made), required=True)
     everywhere = {"--json": "the result as JSON on stdout", "--quiet": "the result and errors only"}
-    for name in ("sample", "compare", "serve"):
+    for name, arguments in made.items():
         action = actions.add_parser(name, allow_abbrev=False)
-        if name == "serve":
-            options(action)
-        else:
-            if name == "compare":
-                action.add_argument(
-                    "first", metavar="A", help="a prompt, or where a model is: http://..., @FILE, vllm"
-                )
-                action.add_argument("second", metavar="B", help="another one, on the same clips")
-            _order(action)
-            action.add_argument(
-                "--n", metavar="N", type=_number, default=20, help="clips, the same each time (20)"
-            )
+        arguments(action)
         for option, help in everywhere.items():
             action.add_argument(option, action="store_true", default=SUPPRESS, help=help)
+
+
+def _sample(parser: ArgumentParser) -> None:
+    _order(parser)
+    parser.add_argument("--n", metavar="N", type=_number, default=20, help="clips, the same each time (20)")
+
+
+def _compare(parser: ArgumentParser) -> None:
+    help = "a prompt, or where a model is: http://..., @FILE, vllm"
+    parser.add_argument("first", metavar="A", help=help)
+    parser.add_argument("second", metavar="B", help="another one, on the same clips")
+    _sample(parser)
+
+
+def _audit(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="BUILD", help="a build with generated captions")
+    parser.add_argument("--n", metavar="N", type=_number, default=100, help="captions to judge (100)")
+    parser.add_argument("--out", metavar="FILE", default="audit.csv", help="the sheet to write (audit.csv)")
+    help = "sheets that people have filled in: agreement, and how often the guard is wrong"
+    parser.add_argument("--read", metavar="FILE", nargs="+", default=[], help=help)
 
 
 def _build(parser: ArgumentParser) -> None:
@@ -160,13 +167,36 @@ def _build(parser: ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="forget what was done here and begin again")
 
 
+def _attach(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("release", metavar="RELEASE", help="a folder, or hf://ORG/NAME[@TAG], with a captions tier")
+    help = "where your audio of a corpus lies; what captionstew fetch has brought needs none"
+    add("--audio", metavar="NAME=DIR", action="append", default=[], help=help)
+    add("--out", metavar="DIR", help="where it is built; build/<recipe>-attached if not said")
+    add("--codec", metavar="CODEC", help="flac, opus or pcm-zstd; that of the release if not said")
+    add("--only", metavar="NAME", action="append", default=[], help="attach only this corpus")
+    add("--limit", metavar="N", type=_number, help="at most N clips of each corpus, for trying things out")
+    help = "keep copies with other samples than the published ones, if they sound the same"
+    add("--accept-other-audio", action="store_true", help=help)
+    help = "what is missing or other, clip by clip: .csv or .parquet (OUT/attach.csv)"
+    add("--list", metavar="FILE", help=help)
+    add("--dry-run", action="store_true", help="say which clips are here, and attach nothing")
+    add("--offline", action="store_true", help="fetch no annotations: what was fetched before, and --audio")
+    help = "none: this process; local: Ray here; ADDRESS: a Ray cluster; auto (default) chooses by size"
+    add("--cluster", metavar="WHERE", default="auto", help=help)
+    add("--fresh", action="store_true", help="forget what was done here and begin again")
+
+
 def _folder(parser: ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="a folder that captionstew built, or is building")
 
 
 def _inspect(parser: ArgumentParser) -> None:
-    _folder(parser)
-    parser.add_argument("--clip", metavar="ID", help="one clip")
+    help = "a folder that captionstew built or published, or hf://ORG/NAME[@TAG]"
+    parser.add_argument("folder", metavar="DIR", help=help)
+    parser.add_argument("--clip", metavar="ID", help="one clip, with its waveform and spectrogram")
+    parser.add_argument("--play", action="store_true", help="play the clip")
+    parser.add_argument("--png", metavar="FILE", help="draw the clip: waveform and spectrogram with axes")
     parser.add_argument("--schema", action="store_true", help="the columns and what they mean")
     parser.add_argument(
         "--limit", metavar="N", type=_number, default=10, help="rows to show, evenly spread (10)"
@@ -174,12 +204,52 @@ def _inspect(parser: ArgumentParser) -> None:
 
 
 def _validate(parser: ArgumentParser) -> None:
-    _folder(parser)
-    parser.add_argument(
-        "--sample", metavar="N", type=_number, help="decode N clips, evenly spread, instead of all"
-    )
+    help = "a folder that captionstew built, or a release: hf://ORG/NAME[@TAG], or a folder that holds one"
+    parser.add_argument("folder", metavar="DIR", help=help)
+    help = "decode N clips, evenly spread: instead of all, or of the 24 of a release"
+    parser.add_argument("--sample", metavar="N", type=_number, help=help)
     help = "where an evaluation set lies, to look for its clips once more"
     parser.add_argument("--audio", metavar="NAME=DIR", action="append", default=[], help=help)
+
+
+def _report(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="a build, or a release: a folder or hf://ORG/NAME[@TAG]")
+    add("--out", metavar="FILE", help="where to write; report.html in the build if not said")
+    add("--public", action="store_true", help="leave out sound and text that may not be passed on")
+    add("--clips", metavar="N", type=_number, default=24, help="clips to listen to (24)")
+    add("--against", metavar="DIR", help="an earlier build, or a release (hf://...): what changed since")
+
+
+def _publish(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", metavar="BUILD", help="a folder that captionstew built")
+    add(
+        "repository",
+        metavar="ORG/NAME",
+        help="the dataset on the Hugging Face Hub; it is made if there is none",
+    )
+    help = "audio (default): whatever the licenses allow; captions: no audio; audio-nc: non-commercial audio too, gated"
+    add("--tier", choices=("audio", "captions", "audio-nc"), default="audio", help=help)
+    add("--private", action="store_true", help="a new repository that only its organisation sees")
+    add("--tag", metavar="vX.Y.Z", default="", help="the version; the one that has to follow if not said")
+    add("--dry-run", action="store_true", help="write the whole repository into BUILD/release, send nothing")
+    add("--yes", action="store_true", help="do not ask")
+    add(
+        "--remove",
+        metavar="FILE",
+        help="clips to take down for good: .csv .jsonl .parquet of clip_id, reason, date",
+    )
+    add(
+        "--note",
+        metavar="TEXT",
+        action="append",
+        default=[],
+        help="a line for the changelog; may be repeated",
+    )
+    add("--without", metavar="NAME", action="append", default=[], help="leave a corpus out, its captions too")
+    help = "publish captions of a model whose license we do not know, and say why that is right"
+    add("--allow-model", metavar="NAME=NOTE", action="append", default=[], help=help)
 
 
 def _train(parser: ArgumentParser) -> None:
@@ -200,13 +270,42 @@ def _train(parser: ArgumentParser) -> None:
     )
 
 
+def _import(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("manifest", metavar="MANIFEST", nargs="+", help="Lhotse cuts: .jsonl or .jsonl.gz")
+    add("--out", metavar="DIR", help="where it is built; build/NAME if not said")
+    add("--name", metavar="NAME", help="what to call it; the first manifest's name if not said")
+    help = "the audio is below this folder, and nothing outside it is opened"
+    add("--audio-root", metavar="DIR", help=help)
+    help = "that of the audio where `custom` of a cut has none: an SPDX id, or LicenseRef-..."
+    add("--license", metavar="SPDX", default="", help=help)
+    add("--split", choices=("train", "val", "test"), default="train", help="of cuts that say none (train)")
+    help = "who wrote captions that do not say it (human)"
+    add("--style", choices=("human", "machine", "template", "label"), default="human", help=help)
+    add("--limit", metavar="N", type=_number, help="at most N clips, for trying things out")
+    help = "change a field of a stage: codec=opus"
+    add("--set", metavar="FIELD=VALUE", action="append", default=[], help=help)
+    help = "none: this process; local: Ray here; ADDRESS: a Ray cluster; auto (default) chooses by size"
+    add("--cluster", metavar="WHERE", default="auto", help=help)
+    add("--fresh", action="store_true", help="forget what was done here and begin again")
+
+
 def _export(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="RUN", help="a run's folder")
-    parser.add_argument("--out", metavar="DIR", help="where to write; RUN/export if not said")
-    parser.add_argument(
-        "--last", action="store_true", help="the last weights, not their average over the run"
-    )
-    parser.add_argument("--encoder", action="store_true", help="the audio encoder alone")
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="a run's folder; with --to, a build's, or hf://datasets/OWNER/NAME")
+    add("--out", metavar="DIR", help="where to write; DIR/export, or DIR/export/<form>, if not said")
+    run = parser.add_argument_group("of a run")
+    run.add_argument("--last", action="store_true", help="the last weights, not their average over the run")
+    run.add_argument("--encoder", action="store_true", help="the audio encoder alone")
+    add = parser.add_argument_group("of a build").add_argument
+    help = "its clips as Lhotse Shar, as tars for webdataset, or as JSON lines"
+    add("--to", choices=("lhotse", "webdataset", "jsonl"), help=help)
+    add("--corpus", metavar="NAME", action="append", default=[], help="only this corpus; may be repeated")
+    add("--split", metavar="NAME", action="append", default=[], help="only this split; may be repeated")
+    add("--subset", metavar="SIZE", help="400k, 1m, 4m or 10m: of train, the clips of that nested subset")
+    add("--shard-clips", metavar="N", type=_number, help="clips in a shard (1000)")
+    help = "where sounds go: lhotse: tar or files; webdataset: tar; jsonl: files or none"
+    add("--audio", metavar="WHERE", help=help)
 
 
 COMMANDS = (
@@ -229,10 +328,10 @@ COMMANDS = (
          ("recipes copy stew mine.py", "a copy to change, then build")),
     ),
     Command(
-        "inspect", "Look", "What a build holds: rows, columns, or one clip in full.",
+        "inspect", "Look", "What a build or a release holds: rows, columns, or one clip in full, to see and to hear.",
         "rows, columns, one clip", "inspect build/sampler", _inspect,
-        (("inspect build/sampler", "ten rows"), ("inspect build/sampler --schema", "columns"),
-         ("inspect build/sampler --clip sampler:stew-000009@60", "one clip")),
+        (("inspect build/sampler", "ten rows"), ("inspect build/sampler --clip sampler:stew-000009@60", "one clip"),
+         ("inspect build/mine --clip folder:a.wav --png a.png", "a picture")),
     ),
     Command(
         "plan", "Make", "What a build would fetch, do, skip and cost, and a file that build --plan follows. "
@@ -257,10 +356,19 @@ COMMANDS = (
          ("build clotho --audio clotho=~/clotho --limit 100", "one corpus")),
     ),
     Command(
-        "enrich", "Make", "Captions by a language model: look at some, compare two prompts, or start its servers.",
+        "import", "Make", "A Lhotse manifest of cuts with captions becomes shards, checked at the end. Only audio "
+        "files are opened: a command or an address in a manifest is never followed.",
+        "shards from a Lhotse manifest", "import cuts.jsonl.gz ...", _import,
+        (("import cuts.jsonl.gz --license CC-BY-4.0", "audio where it says"),
+         ("import cuts.jsonl.gz --audio-root ~/audio", "made elsewhere"),
+         ("import cuts.jsonl.gz --style machine", "captions by a model")),
+    ),
+    Command(
+        "enrich", "Make", "Captions by a language model: look at some, compare two prompts, make them without audio, "
+        "have them judged by people, or start its servers.",
         "try a language model's captions", "enrich sample stew ...", _enrich,
         (("enrich sample stew --enrich vllm", "look at some"),
-         ("enrich compare flap mine.toml stew --enrich @FILE", "side by side"),
+         ("enrich audit build/stew --n 200", "a sheet for people to judge"),
          ("enrich serve lmsys/vicuna-7b-v1.5", "vLLM here")),
     ),
     Command(
@@ -270,24 +378,48 @@ COMMANDS = (
          ("watch captionstew status build/paper", "again and again")),
     ),
     Command(
-        "validate", "Make", "Every promise of a build, checked against the files themselves; exit 4 if one is broken.",
-        "every promise, checked against the files", "validate build/sampler", _validate,
-        (("validate build/sampler", "decode everything"),
-         ("validate build/paper --sample 2000", "decode a part"),
-         ("validate build/paper --audio clotho=~/clotho", "look for test clips")),
+        "attach", "Make", "A captions release and the audio that you have, joined: the shards that a direct build "
+        "would write. Stop it any time: the same command continues.",
+        "join a captions release to your audio", "attach hf://ORG/NAME ...", _attach,
+        (("attach stew/ --audio clotho=DIR --dry-run", "what is here"),
+         ("attach hf://ORG/NAME@v1.0.0 --audio clotho=DIR", "one version"),
+         ("attach stew/ --audio clotho=DIR --codec opus", "smaller files")),
+    ),
+    Command(
+        "validate", "Make", "Every promise of a build or release, checked against its files; exit 4 if one is broken.",
+        "every promise, checked on the files", "validate build/sampler", _validate,
+        (("validate build/paper --sample 2000", "decode a part"),
+         ("validate build/paper --audio clotho=~/clotho", "look for test clips"),
+         ("validate hf://org/Stew@v1.0.0", "a published one")),
+    ),
+    Command(
+        "publish", "Make", "A build as a dataset on the Hugging Face Hub: what its licenses allow, with a card and a "
+        "version. Shows the plan and asks once. Stop it any time: the same command continues.",
+        "plan, check, upload, tag", "publish build/stew ...", _publish,
+        (("publish build/stew org/Stew --dry-run", "sends nothing"),
+         ("publish build/stew org/Stew --tier captions", "no audio"),
+         ("publish build/stew org/Stew --remove gone.csv", "take clips down")),
+    ),
+    Command(
+        "report", "Look", "One HTML page of a build: listen, read, see where clips went and what may be published.",
+        "one page to look and listen", "report build/sampler", _report,
+        (("report build/sampler", "into build/sampler/report.html"),
+         ("report build/paper --public", "to pass on"),
+         ("report build/paper --against old", "what changed")),
     ),
     Command(
         "train", "Learn", "Pretrain an audio encoder on a build. Stop it any time: the same command continues.",
-        "pretrain an encoder; run again to resume", "train hybrid --data ...", _train,
+        "pretrain; run again to resume", "train hybrid --data ...", _train,
         (("train contrastive_small --data build/sampler", "on one CPU"),
          ("train contrastive --data build/stew --gpus 8", "as the paper"),
          ("train captioning_small --data ~/pairs.csv", "your own pairs")),
     ),
     Command(
-        "export", "Learn", "A folder that transformers loads in three lines, from a run's newest checkpoint.",
-        "a run's encoder for transformers", "export runs/contrastive", _export,
-        (("export runs/mine", "into runs/mine/export"),
-         ("export runs/mine --encoder", "without the text tower"),
-         ("export runs/mine --out ~/models/mine", "elsewhere")),
+        "export", "Learn", "For other tools: a run's encoder for transformers, or a build's clips for Lhotse, "
+        "webdataset or anything that reads JSON lines. Stop it any time: the same command continues.",
+        "an encoder, or clips, for other tools", "export runs/contrastive", _export,
+        (("export runs/mine", "for transformers"),
+         ("export build/stew --to webdataset", "tars, a key per clip"),
+         ("export build/stew --to lhotse --out shar", "a folder per split")),
     ),
 )  # fmt: skip

@@ -1,22 +1,19 @@
-"""enrich: captions of a language model to look at, two ways to make them side by side, and the servers that do."""
+"""enrich: captions of a language model to look at, and two ways to make them side by side."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
-from captionstew.cli import serve
+from captionstew.cli import enrich_audit, enrich_captions, serve
 from captionstew.cli.console import CROSS, LOOK, TICK, Console
-from captionstew.cli.enriching import OFF, enrich_of
-from captionstew.cli.fetch import fetch_for_build
+from captionstew.cli.enrich_order import ordered, stage_of
 from captionstew.cli.figures import plural, share
 from captionstew.cli.machine import standing
-from captionstew.cli.order import asked, supplied
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import watcher
 from captionstew.cli.resume import words
@@ -24,11 +21,10 @@ from captionstew.cli.table import Column
 from captionstew.enrich.attempts import Attempts, Judging, Made
 from captionstew.enrich.compare import Compared, compared
 from captionstew.enrich.items import GENERATED, item, rows_of
-from captionstew.enrich.open import FILE, VLLM
+from captionstew.enrich.open import FILE, TORCH, VLLM
 from captionstew.enrich.store import Store
 from captionstew.enrich.thresholds import Thresholds
 from captionstew.enrich.want import key_of
-from captionstew.errors import UsageError
 from captionstew.pipeline.draft import draft
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Tables
@@ -40,17 +36,15 @@ _FIGURES = (Column("figure"), Column("A", right=True), Column("B", right=True), 
 
 def run(arguments: Arguments, console: Console) -> int:
     """Do as the action says."""
-    if arguments.action == "serve":
-        return serve.run(arguments, console)
-    if arguments.action == "compare":
-        return _compare(arguments, console)
-    return _sample(arguments, console)
+    actions = {"sample": _sample, "compare": _compare, "captions": enrich_captions.run, "audit": enrich_audit.run,
+               "serve": serve.run}  # fmt: skip
+    return actions[arguments.action](arguments, console)
 
 
 def _sample(arguments: Arguments, console: Console) -> int:
     """Some clips: before, events, after, verdict; the build is not touched."""
-    request = _request(arguments, console)
-    stage = _stage(request)
+    request = ordered(arguments, console)
+    stage = stage_of(request)
     with _clips(request, arguments.n, console) as rows:
         made = _made(stage, rows)
     for one in made:
@@ -68,9 +62,9 @@ def _compare(arguments: Arguments, console: Console) -> int:
     """Two prompts or two models on the same clips, with a paired test for each figure."""
     stages = []
     for way in (arguments.first, arguments.second):
-        served = way == VLLM or way.startswith((FILE, "http://", "https://"))
-        request = _request(_as_given(arguments, way) if served else arguments, console)
-        stage = _stage(request)
+        served = way in {VLLM, TORCH} or way.startswith((FILE, "http://", "https://"))
+        request = ordered(_as_given(arguments, way) if served else arguments, console)
+        stage = stage_of(request)
         stages.append(stage if served else replace(stage, prompts=(way,)))
     with _clips(request, arguments.n, console) as rows:
         sides = [_made(stage, rows) for stage in stages]
@@ -83,19 +77,6 @@ def _compare(arguments: Arguments, console: Console) -> int:
 
 def _as_given(arguments: Arguments, where: str) -> Arguments:
     return Arguments(**{**vars(arguments), "enrich": where})
-
-
-def _request(arguments: Arguments, console: Console) -> Request:
-    return supplied(
-        asked(arguments), None if arguments.offline else partial(fetch_for_build, console=console)
-    )
-
-
-def _stage(request: Request) -> Enrich:
-    stage = enrich_of(request.pipeline)
-    if stage is None:
-        raise UsageError("no language model is named", hint=f"enrichment is {OFF}")
-    return stage
 
 
 @contextmanager

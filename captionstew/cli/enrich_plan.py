@@ -1,17 +1,18 @@
 """What enrichment will take, in a plan: calls, tokens, hours of one GPU; or that it is off, and how it goes on."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from captionstew.cli.console import LOOK, Console
 from captionstew.cli.enriching import OFF, enrich_of, is_off
-from captionstew.cli.figures import count, plural, reasons
+from captionstew.cli.figures import count, plural, reasons, size
 from captionstew.enrich.estimate import Estimate, Estimating, measured
 from captionstew.enrich.thresholds import Thresholds
 from captionstew.enrich.tokens import tokens_of
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Context, Tables
-from captionstew.shards.manifest import Manifest
+from captionstew.shards.manifest import Enrichment, Manifest
 from captionstew.stages.enrich import Enrich
 from captionstew.stages.events import Events
 
@@ -51,6 +52,9 @@ class Enriched:
             f"by {one.by}",
             f"{_hours(one.seconds)} of one GPU at {one.rate:,.0f} tokens/s, not measured here",
         ]
+        if one.cost:
+            parts.append(f"{one.cost:,.2f} at {self.stage.price:g} an hour")
+        parts.append(f"{size(one.disk)} of disk")
         if one.known:
             parts.append(f"{count(one.known)} answers are there")
         if one.too_long:
@@ -70,13 +74,19 @@ def enriched(request: Request, tables: Tables | None) -> Enriched:
     estimating = Estimating(
         stage.asking, tokens_of(stage.model, stage.revision), stage.retries, stage.context or _CONTEXT, heard=heard,
         store=stage.folder(context), thresholds=Thresholds.load(stage.thresholds), written=measured(leaves[0]),
+        price=stage.price,
     )  # fmt: skip
     return Enriched(stage, estimating(tables))
 
 
 def show_enriched(manifest: Manifest, console: Console) -> None:
     """What came of each prompt, a line each, and what is odd about many of its texts."""
-    for one in manifest.enrichment:
+    show_enriched_rows(manifest.enrichment, console)
+
+
+def show_enriched_rows(rows: Iterable[Enrichment], console: Console) -> None:
+    """The same, of these prompts."""
+    for one in rows:
         if not one.asked:
             continue
         why = f", rejected {reasons(dict(one.rejected), 3)}" if one.rejected else ""

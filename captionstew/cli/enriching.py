@@ -1,28 +1,32 @@
 """Whether a build is enriched: `--enrich` names a language model to the recipe; without one it goes without."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 
 from captionstew.enrich.endpoint import Endpoint
 from captionstew.enrich.environment import vllm_python
 from captionstew.enrich.guard import Rules
-from captionstew.enrich.open import FILE, VLLM
+from captionstew.enrich.open import FILE, TORCH, VLLM
 from captionstew.errors import UsageError
 from captionstew.pipeline.pipeline import Pipeline
-from captionstew.pipeline.stage import Stage
+from captionstew.pipeline.stage import Context, Stage
 from captionstew.recipe import recipe, recipes
 from captionstew.stages.enrich import Enrich
 from captionstew.stages.events import Events
 from captionstew.stages.guard import Guard
 
-OFF = "off, for no language model is named: --enrich http://HOST:PORT, @FILE of `captionstew enrich serve`, or vllm"
+OFF = (
+    "off, for no language model is named: --enrich http://HOST:PORT, @FILE of `captionstew enrich serve`, vllm, "
+    "or transformers"
+)
 
 
 def asked_of(pipeline: Pipeline, where: str | None) -> Pipeline:
     """The recipe with `where` as the endpoint of its Enrich; one without that stage gets Events, Enrich and Guard."""
     if where is None:
         return pipeline
-    if not (where == VLLM or where.startswith((FILE, "http://", "https://"))):
-        hint = "--enrich http://HOST:PORT, --enrich @serve/endpoints.json, or --enrich vllm"
+    if not (where in {VLLM, TORCH} or where.startswith((FILE, "http://", "https://"))):
+        hint = "--enrich http://HOST:PORT, --enrich @serve/endpoints.json, --enrich vllm or transformers"
         raise UsageError(f'--enrich "{where}" names no language model', hint=hint)
     stages = list(pipeline.stages)
     if enrich_of(pipeline) is None:
@@ -53,6 +57,20 @@ def settled(pipeline: Pipeline) -> Pipeline:
 def enrich_of(pipeline: Pipeline) -> Enrich | None:
     """The stage, if the recipe has it."""
     return next((stage for stage in pipeline.stages if isinstance(stage, Enrich)), None)
+
+
+def check_ready(pipeline: Pipeline, out: Path) -> None:
+    """StewError where the detector or the language model is not there, before any clip is opened.
+
+    A build that was enriched before is let go on: answers that are there need no model, others will say so.
+    """
+    enrich = enrich_of(pipeline)
+    if enrich is None or any(path.is_file() for path in enrich.leaves(Context((), {}, work=out / "work"))):
+        return
+    for stage in pipeline.stages:
+        if isinstance(stage, Events) and stage.model:
+            stage.detector.check()
+    enrich.served.check()
 
 
 def is_off(pipeline: Pipeline) -> bool:

@@ -85,7 +85,7 @@ def _run(words: list[str], console: Console) -> int:
         return 0
     command = _command(words[0])
     arguments = command.parse(words[1:])
-    result: int = importlib.import_module(f"captionstew.cli.{command.name}").run(arguments, console)
+    result: int = importlib.import_module(f"captionstew.cli.{command.module}").run(arguments, console)
     return result
 
 

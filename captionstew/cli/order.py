@@ -39,9 +39,9 @@ def asked(arguments: Arguments) -> Request:
     corpora, places = _corpora(pipeline, places, arguments.source)
     out = Path(arguments.out).expanduser() if arguments.out else default_out(arguments.recipe)
     fresh = getattr(arguments, "fresh", False)
-    _check_cluster(arguments.cluster)
-    _check_out(out, pipeline, fresh=fresh)
-    _check_encoder(pipeline)
+    check_cluster(arguments.cluster)
+    check_out(out, pipeline, fresh=fresh)
+    check_encoder(pipeline)
     return Request(pipeline, out, corpora, places, arguments.limit, arguments.cluster, fresh)
 
 
@@ -131,13 +131,15 @@ def _corpora(pipeline: Pipeline, places: Places, source: str | None) -> tuple[tu
     return found, places | {_OWN: (*folders, *places.get(_OWN, ()))}
 
 
-def _check_cluster(asked: str) -> None:
+def check_cluster(asked: str) -> None:
+    """UsageError if `--cluster` is no place to run."""
     if asked not in _RUNNERS and ":" not in asked:
         hint = f"{nearest(asked, _RUNNERS)}\nan address has a port: 10.0.0.1:6379 or ray://head:10001"
         raise UsageError(f'--cluster "{asked}" is nowhere', hint=hint)
 
 
-def _check_out(out: Path, pipeline: Pipeline, *, fresh: bool) -> None:
+def check_out(out: Path, pipeline: Pipeline, *, fresh: bool) -> None:
+    """BuildError if the folder cannot be written, or holds something else than a build of this recipe."""
     above = standing(out)
     if not above.is_dir():
         raise BuildError(f"{out} cannot be a folder", cause=f"{above} is a file", hint="choose another --out")
@@ -155,7 +157,8 @@ def _check_out(out: Path, pipeline: Pipeline, *, fresh: bool) -> None:
         raise BuildError(f"{out} is not empty and no build", cause=cause, hint="choose another --out")
 
 
-def _check_encoder(pipeline: Pipeline) -> None:
+def check_encoder(pipeline: Pipeline) -> None:
+    """The codec that the recipe asks for works here; StewError with the remedy if not."""
     for stage in pipeline.stages:
         if isinstance(stage, Encode):
             encode(np.zeros(160, np.int16), 16_000, stage.codec)

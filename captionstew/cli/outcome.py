@@ -64,7 +64,8 @@ def _outcome(corpus: str, made: list[Account], manifest: Manifest) -> Outcome:
     for account in made:
         for reason, number in account.drops.items():
             drops[reason] = drops.get(reason, 0) + number
-    held = [total for total in manifest.totals if total.tier == "audio" and total.corpus == corpus]
+    own = [total for total in manifest.totals if total.corpus == corpus]
+    held = [total for total in own if total.tier == "captions"] or own  # a tier of captions has every clip
     names = dict.fromkeys(name for total in held for name in total.licenses)
     return Outcome(
         corpus, made[0].received, sum(total.clips for total in held), drops.pop(_MERGED, 0), drops,

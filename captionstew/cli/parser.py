@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import NoReturn
 
 from captionstew.corpora.strict import nearest
@@ -16,7 +17,7 @@ Arguments = argparse.Namespace
 
 @dataclass(frozen=True)
 class Command:
-    """A verb: what it is for, its arguments, three examples. `captionstew.cli.<name>` holds what it does."""
+    """A verb: what it is for, its arguments, three examples. `captionstew.cli.<module>` holds what it does."""
 
     name: str
     group: str
@@ -25,6 +26,11 @@ class Command:
     example: str  # the end of that line
     arguments: Callable[[argparse.ArgumentParser], None]
     examples: tuple[tuple[str, str], ...]  # command line, what it does
+
+    @property
+    def module(self) -> str:
+        """Its name, or what Python allows instead: `import_`."""
+        return f"{self.name}_" if iskeyword(self.name) else self.name
 
     def parse(self, words: list[str]) -> Arguments:
         """The arguments of this command; UsageError with a hint if they make no sense."""

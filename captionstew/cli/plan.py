@@ -12,6 +12,7 @@ from captionstew.cli.amount import Amount
 from captionstew.cli.console import Console
 from captionstew.cli.cost import check_disk, remedies, to_build, to_fetch
 from captionstew.cli.enrich_plan import enriched
+from captionstew.cli.enriching import check_ready
 from captionstew.cli.estimate import Load, codec_of, loads
 from captionstew.cli.fetch import ask
 from captionstew.cli.forecast import Asked, Forecast, Share, Survey
@@ -35,6 +36,8 @@ from captionstew.pipeline.stage import Tables
 def run(arguments: Arguments, console: Console) -> int:
     """Exit 1 if the disk is too small for it."""
     request = asked(arguments)
+    if not arguments.offline:
+        check_ready(request.pipeline, request.out)
     console.tell(
         f"{request.pipeline.name} \u2192 {request.out}: reading facts and annotations, listing files"
     )

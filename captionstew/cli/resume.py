@@ -40,16 +40,17 @@ def remembering(watch: Watch, arguments: Arguments, request: Request, *, anew: b
     def watching(event: Event) -> None:
         nonlocal kept
         if not kept:
-            _remember(arguments, request)
+            keep_command(words("build", arguments), request)
             kept = True
         watch(event)
 
     return watching
 
 
-def _remember(arguments: Arguments, request: Request) -> None:
+def keep_command(line: Sequence[str], request: Request) -> None:
+    """Keep the command, as words, in the folder of its build."""
     facts = {
-        "command": words("build", arguments),
+        "command": list(line),
         "home": str(Path.cwd()),
         "places": {name: [str(path) for path in paths] for name, paths in request.places.items()},
     }

@@ -1,5 +1,6 @@
 """A build with captions of a language model behind the loopback: seen, stopped, resumed, checked."""
 
+import csv
 import json
 import os
 import signal
@@ -16,7 +17,9 @@ import polars as pl
 import pytest
 
 from captionstew.cli.main import main
-from captionstew.enrich.provenance import caption_hash
+from captionstew.enrich.generators import generators
+from captionstew.enrich.provenance import caption_hash, kept
+from captionstew.shards.manifest import read_manifest
 from captionstew.shards.validate import validate
 
 MODEL = "tiny/instruct"
@@ -41,6 +44,9 @@ class Model(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A caption."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if "seed" not in body:  # whether it takes a chat at all
+            self._reply({"choices": [{"message": {"content": "Yes"}, "finish_reason": "length"}]})
+            return
         with self.lock:
             self.bodies.append(body)
         time.sleep(self.seconds)
@@ -118,10 +124,13 @@ def captions(out: Path) -> list[dict[str, Any]]:
 
 
 def test_kept_captions_flow_into_the_shards_with_their_provenance(
-    table: Path, tmp_path: Path, model: str
+    table: Path, tmp_path: Path, model: str, ast_folder: Path
 ) -> None:
-    out = tmp_path / "build"
-    assert main(words(table, out, model, "--quiet")) == 0
+    out, doubt = tmp_path / "build", tmp_path / "doubt.toml"
+    doubt.write_text("least_certain = 1.0\n")  # what a random detector hears need not be said
+    heard = (f"Events.model={ast_folder}", f"Events.thresholds={doubt}", f"Guard.thresholds={doubt}")
+    line = words(table, out, model, "--quiet")
+    assert main([*line, *(word for setting in heard for word in ("--set", setting))]) == 0
     assert validate(out).passed
     found = captions(out)
     made = [one for one in found if one["source"] == "llm"]
@@ -134,10 +143,17 @@ def test_kept_captions_flow_into_the_shards_with_their_provenance(
         (row,) = told.filter(clip_id=one["clip_id"], prompt=one["prompt"], text=one["text"]).to_dicts()
         assert row["verdict"] == "kept"
         assert row["parents"]
+        assert row["detector"] == str(ast_folder)
+        assert {event["label"] for event in row["events"]} >= {*row["possible"]} > {*row["certain"]} == set()
         assert all((one["clip_id"], parent) in originals for parent in row["parents"])
         sent = [body for body in Model.bodies if body["seed"] == row["seed"]]
         assert len(sent) == 1
         assert one["model"] == MODEL
+    (generator,) = generators(read_manifest(out).enrichment)
+    assert (generator.captions, generator.forbids) == (
+        len(made),
+        True,
+    )  # nobody knows the license of tiny/instruct
     manifest = json.loads((out / "manifest.json").read_text("utf-8"))
     (enriched,) = manifest["enrichment"]
     assert (enriched["asked"], enriched["passed"]) == (CLIPS, len(made))
@@ -146,6 +162,107 @@ def test_kept_captions_flow_into_the_shards_with_their_provenance(
         one for one in manifest["accounting"] if (one["stage"], one["corpus"]) == ("guard.captions", "llm")
     ]
     assert account["received"] == CLIPS == account["kept"] + sum(account["drops"].values())
+
+
+def test_what_was_kept_loads_as_a_data_set_of_its_own_and_joins_the_shards(
+    table: Path, tmp_path: Path, model: str
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    out, file = tmp_path / "build", tmp_path / "enriched.parquet"
+    assert main(words(table, out, model, "--quiet", "--limit", "10")) == 0
+    kept(out / "enrich" / "provenance.parquet").sink_parquet(file)
+    rows = datasets.load_dataset(
+        "parquet", data_files=str(file), split="train", cache_dir=str(tmp_path / "cache")
+    )
+    found = {(one["clip_id"], one["text"]) for one in captions(out) if one["source"] == "llm"}
+    assert {(row["clip_id"], row["text"]) for row in rows} == found
+    assert all(row["license"] and row["key"] and row["parents"] and row["split"] == "train" for row in rows)
+
+
+def test_people_judge_a_blind_sheet_and_are_told_how_far_they_agree(
+    table: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, sheet = tmp_path / "build", tmp_path / "sheet.csv"
+    assert main(words(table, out, model, "--quiet")) == 0
+    capsys.readouterr()
+    assert main(["enrich", "audit", str(out), "--n", "20", "--out", str(sheet), "--quiet"]) == 0
+    assert "20 captions to judge" in capsys.readouterr().out
+    assert (
+        main(["enrich", "audit", str(out), "--out", str(sheet), "--quiet"]) == 2
+    )  # it may be filled in already
+    text = sheet.read_text("utf-8-sig")
+    assert "kept" not in text
+    assert "refusal" not in text
+    rows = list(csv.DictReader(text.splitlines()))
+    assert all(row["before"] and row["after"] for row in rows)
+    people = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    for place, path in enumerate(people):
+        for number, row in enumerate(rows):
+            odd = place and number == 0
+            row["right"] = "no" if odd or "AI language model" in row["after"] else "yes"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+    capsys.readouterr()
+    assert main(["enrich", "audit", str(out), "--read", *map(str, people), "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["judged"] == 20
+    assert found["pairs"][0]["captions"] == 20
+    assert found["pairs"][0]["kappa"] < 1.0
+    assert {one["verdict"] for one in found["rates"]} >= {"kept", "rejected", "refusal"}
+    assert main(["enrich", "audit", str(out), "--read", *map(str, people), "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "Cohen's kappa 0." in shown
+    assert "95 % interval" in shown
+
+
+def test_captions_and_labels_alone_are_enriched_without_any_audio(
+    real: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "clotho"
+    place.mkdir()
+    for path in (real / "annotations" / "clotho").glob("*.csv"):
+        (place / path.name).symlink_to(path)
+    line = ["clotho", "--audio", f"clotho={place}", "--out", str(tmp_path / "build"), "--enrich", model,
+            "--limit", "12", "--offline", "--set", f"Enrich.model={MODEL}",
+            "--set", "Enrich.prompts=rewrite_short"]  # fmt: skip
+    assert main(["enrich", "captions", *line, "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["captions"] == found["clips"] > 0
+    rows = pl.read_parquet(found["file"])
+    assert set(rows["corpus"]) == {"clotho"}
+    assert rows["detector"].unique().to_list() == ["labels of the corpora"]
+    asked = len(Model.bodies)
+    assert main(["enrich", "captions", *line, "--quiet"]) == 0
+    assert len(Model.bodies) == asked  # all answers were there
+    assert pl.read_parquet(found["file"]).equals(rows)
+
+
+@pytest.mark.parametrize("command", ["build", "plan"])
+def test_who_cannot_be_asked_is_told_before_any_clip_is_opened(
+    table: Path, tmp_path: Path, model: str, command: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "no-weights").mkdir()
+    (tmp_path / "no-weights" / "config.json").write_text("{}")
+    out = tmp_path / "build"
+    line = words(table, out, model)[1:]
+    cases = [
+        (["--enrich", "http://127.0.0.1:9"], "no language model answers"),
+        (["--set", "Enrich.model=tiny/instrcut"], "the server has no model 'tiny/instrcut'"),
+        (["--set", f"Events.model={tmp_path / 'no-weights'}"], "holds no weights"),
+        (
+            ["--enrich", "transformers", "--set", f"Enrich.model={tmp_path / 'no-weights'}"],
+            "this is no language model",
+        ),
+    ]
+    for more, problem in cases:
+        assert main([command, *line, *more]) == 1
+        assert problem in capsys.readouterr().err
+    assert not out.exists()
+    assert not Model.bodies
 
 
 def test_a_build_that_was_killed_goes_on_asks_for_what_is_missing_and_leaves_the_same_bytes(

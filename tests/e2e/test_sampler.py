@@ -2,16 +2,21 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from captionstew.attach.order import ordered
+from captionstew.attach.release import open_release
 from captionstew.corpora.facts import corpus
 from captionstew.corpora.sampler.flaws import NUM_FLAWS
+from captionstew.digest import file_sha256
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.request import Request
 from captionstew.recipe import recipe
+from captionstew.shards.layout import inside, shard_files
 from captionstew.shards.validate import validate
 
 
@@ -58,6 +63,20 @@ def test_what_is_left_is_what_was_meant(built: Path) -> None:
 
 def test_it_passes_validation(built: Path) -> None:
     assert [check.failures for check in validate(built).checks if not check.passed] == []
+
+
+def test_its_captions_and_its_audio_are_attached_to_the_very_shards(
+    built: Path, captions_of: Callable[[Path, Path], Path], tmp_path: Path
+) -> None:
+    release = open_release(str(captions_of(built, tmp_path / "captions")))
+    places = {name: (built / "source" / name,) for name in release.corpora}
+    out = tmp_path / "attached"
+    Build(ordered(release, places, out, cluster="none").request).run()
+    made, wanted = (
+        {inside(folder, path): file_sha256(path) for path in shard_files(folder)} for folder in (out, built)
+    )
+    assert made == wanted
+    assert validate(out).passed
 
 
 def test_datasets_loads_and_streams_it_as_audio(built: Path) -> None:

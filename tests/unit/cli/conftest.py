@@ -77,7 +77,7 @@ def checkout(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Check
     (folder / "pipelines" / "corpora").mkdir(parents=True)
     for name in ("captionstew", "schemas", "training"):
         (folder / name).symlink_to(REPOSITORY / name)
-    for pattern in ("*.py", "corpora/*.toml"):
+    for pattern in ("*.py", "events", "prompts", "corpora/*.toml"):
         for path in (REPOSITORY / "pipelines").glob(pattern):
             (folder / path.relative_to(REPOSITORY)).symlink_to(path)
     monkeypatch.setattr("captionstew.rooms.files", lambda _: folder / "captionstew")
