@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from captionstew.enrich.lexicon import lists
-from captionstew.enrich.reading import read
+from captionstew.enrich.reading import words
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def openers(table: pl.DataFrame, most: float, fewest_rows: int = 100) -> tuple[A
     """The three words that more than this share of the texts begin with (Auto-ACD and LP-MusicCaps: a third)."""
     if len(table) < fewest_rows:
         return ()
-    words = pl.col("text").str.to_lowercase().str.extract_all(r"[\p{L}\p{N}']+").list.head(3).list.join(" ")
-    found = table.select(words.alias("opener"))["opener"].value_counts(sort=True)
+    first = pl.col("text").str.to_lowercase().str.extract_all(r"[\p{L}\p{N}']+").list.head(3).list.join(" ")
+    found = table.select(first.alias("opener"))["opener"].value_counts(sort=True)
     opener, rows = found.sort(["count", "opener"], descending=[True, False]).row(0)
     share = rows / len(table)
     return (Alarm("opener", rows, share, opener),) if share > most else ()
@@ -64,7 +64,7 @@ def row_shifts(table: pl.DataFrame, window: int) -> tuple[Alarm, ...]:
 
 
 def _content(text: str) -> frozenset[str]:
-    return frozenset(read(text).words) - lists()["small"]
+    return frozenset(words(text)) - lists()["small"]
 
 
 def _fit(said: Sequence[frozenset[str]], sources: Sequence[frozenset[str]], rows: range, shift: int) -> float:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from captionstew.enrich.engine import Answer, Ask, Engine
 from captionstew.enrich.guard import Rules, Verdict, judge
@@ -11,6 +11,28 @@ from captionstew.enrich.store import Store
 from captionstew.enrich.want import Want
 
 FAILED = "failed"
+
+
+@dataclass
+class Traffic:
+    """What goes to the model and comes back, counted from the beginning of a run."""
+
+    sent: int = 0
+    answered: int = 0
+    known: int = 0  # asks that needed no model, for their answers were there
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Asks that are sent and not answered yet."""
+        return self.sent - self.answered
+
+    def add(self, answer: Answer) -> None:
+        """One answer has come."""
+        self.answered += 1
+        self.prompt_tokens += answer.prompt_tokens
+        self.completion_tokens += answer.completion_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +81,8 @@ class Attempts:
     judging: Judging
     retries: int = 1
     tries: int = 3
-    seen: Callable[[Answer], None] = lambda _: None
+    traffic: Traffic = field(default_factory=Traffic)
+    seen: Callable[[], None] = lambda: None  # called after each answer of the model
 
     def __call__(self, wants: Sequence[Want]) -> list[Made]:
         """One result for each want, in their order."""
@@ -102,6 +125,7 @@ class Attempts:
             if key not in known or known[key].wanting(self.tries):
                 missing.append(places[0])
             else:
+                self.traffic.known += 1
                 yield known[key].answer
         if missing:
             yield from self._asked([wants[place] for place in missing], attempt)
@@ -114,13 +138,15 @@ class Attempts:
             for want in wants:
                 ask = want.ask(attempt)
                 out.add(ask.key)
+                self.traffic.sent += 1
                 yield ask
 
         try:
             for answer in self.engine().answers(asks()):
                 out.remove(answer.key)
                 self.store.add(answer)
-                self.seen(answer)
+                self.traffic.add(answer)
+                self.seen()
                 yield answer
         finally:
             self.store.seal()

@@ -20,6 +20,9 @@ def request(ask: Ask, model: str) -> bytes:
     }
     if sampling.stop:
         body["stop"] = list(sampling.stop)
+    if sampling.schema:
+        named = {"name": sampling.field, "schema": sampling.schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": named}
     if ask.seed is not None:
         body["seed"] = ask.seed
     return json.dumps(body).encode()

@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
+from math import inf
 from typing import Protocol
 
 from captionstew.enrich.engine import Answer, Ask
@@ -22,7 +23,10 @@ class Answering(Protocol):
 
 
 def crossed(
-    asks: Iterable[Ask], enter: Callable[[], AbstractAsyncContextManager[Answering]], workers: int
+    asks: Iterable[Ask],
+    enter: Callable[[], AbstractAsyncContextManager[Answering]],
+    workers: int,
+    most_tokens: float = inf,
 ) -> Iterator[Answer]:
     """The answers of `workers` coroutines, as they come; what one of them raises rises when all before are taken.
 
@@ -30,7 +34,7 @@ def crossed(
     """
     crossing = _Crossing(enter, workers)
     try:
-        yield from flow(asks, 2 * workers + STEP, crossing.send, crossing.receive)
+        yield from flow(asks, 2 * workers + STEP, crossing.send, crossing.receive, most_tokens)
     finally:
         crossing.close()
 

@@ -65,12 +65,22 @@ class Detector:
         path = Path(self.model).expanduser()
         return path.resolve() if path.exists() else _fetched(self.model, self.revision)
 
-    def ears(self) -> "Ears":
-        """The model loaded, once per process; StewError where it cannot be used."""
+    def check(self) -> None:
+        """StewError where the model cannot be had, or lacks its weights, before any clip is heard."""
         for name in ("torch", "transformers"):
             if find_spec(name) is None:
                 hint = "pip install 'captionstew[enrich]', or set model to '' for the corpora's own labels"
                 raise StewError(f"the detector needs {name}, which is not installed", hint=hint)
+        path = self.located()
+        if path.is_dir() and not any(any(path.rglob(pattern)) for pattern in _WEIGHTS):
+            hint = (
+                "choose a model with safetensors, .bin or .pt files; '' takes the corpora's own labels alone"
+            )
+            raise RecipeError(f"{self.model} holds no weights", where=str(path), hint=hint)
+
+    def ears(self) -> "Ears":
+        """The model loaded, once per process; StewError where it cannot be used."""
+        self.check()
         return _ears(self, revision_of(self.located()))
 
 

@@ -3,16 +3,18 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from captionstew.enrich.engine import Answer, Ask, Engine
+from captionstew.enrich.engine import Answer, Ask, Engine, Message, Sampling
 from captionstew.enrich.patience import Patience
 from captionstew.errors import EngineError
 
 KEY_NAME = "CAPTIONSTEW_API_KEY"
+_SOON = 5.0  # s; who waits for a server to start waits for it by hand
+_TRIAL = Ask("trial", (Message("user", "Say yes."),), Sampling(temperature=0.0, max_tokens=1))
 _NO_AIOHTTP = "pip install 'captionstew[enrich]'"
 
 
@@ -28,6 +30,7 @@ class Endpoint(Engine):
     model: str
     revision: str = ""
     concurrency: int = 128  # asks under way per server
+    tokens: int = 1 << 17  # of prompts and answers that are sent ahead, per server: Vicuna's cache in 60 GB
     patience: Patience = field(default_factory=Patience)
     key_name: str = KEY_NAME
 
@@ -50,6 +53,17 @@ class Endpoint(Engine):
                               hint=hint) from error  # fmt: skip
         return cls(**{**found, **fields})  # type: ignore[arg-type]
 
+    def check(self) -> None:
+        """A server is there, has the model and takes a chat: it is asked for one word."""
+        soon = replace(
+            self.patience, reach=min(self.patience.reach, _SOON), tries=min(self.patience.tries, 2)
+        )
+        for answer in replace(self, patience=soon).answers([_TRIAL]):
+            if answer.error is not None:
+                where = ", ".join(self.urls)
+                hint = "look at the server's log: it must answer a chat of one sentence"
+                raise EngineError(f"{self.model} answers no chat", cause=answer.error, where=where, hint=hint)
+
     def answers(self, asks: Iterable[Ask]) -> Iterator[Answer]:
         """As the servers give them. EngineError before the first if none is there or none has the model;
         IncompleteError when all have been gone for too long: what was answered before has come by then."""
@@ -66,7 +80,8 @@ class Endpoint(Engine):
                 self.model, balance, self.patience, os.environ.get(self.key_name, ""), self.key_name
             )
 
-        return crossed(asks, enter, self.concurrency * len(self.urls))
+        servers = len(self.urls)
+        return crossed(asks, enter, self.concurrency * servers, self.tokens * servers)
 
 
 def base(url: str) -> str:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 STOP, LENGTH, ERROR = "stop", "length", "error"
 
@@ -25,6 +25,15 @@ class Sampling:
     top_p: float = 1.0
     max_tokens: int = 96
     stop: tuple[str, ...] = ()
+    field: str = ""  # the answer is a JSON object with this one text; servers that can hold a model to it do
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """What such an answer must be, as JSON Schema; None where any text will do."""
+        if not self.field:
+            return None
+        text = {self.field: {"type": "string", "minLength": 1}}
+        return {"type": "object", "properties": text, "required": [self.field], "additionalProperties": False}
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Ask:
         assert self.seed is None or 0 <= self.seed < 1 << 63, self.seed  # what vLLM and torch take
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What became of an ask: `finish` is stop, length (cut by the token limit) or error, with its cause in `error`."""
 
@@ -70,6 +79,9 @@ class Engine(ABC):
         Asks are read a bounded number ahead of the answers that were taken, in the thread of the caller. They may
         therefore be without end, and must not wait for an answer.
         """
+
+    def check(self) -> None:  # noqa: B027  an engine that is always there has nothing to look at
+        """EngineError where the model is not there or takes no chat, as far as that can be seen in some seconds."""
 
     def close(self) -> None:  # noqa: B027  an endpoint holds nothing
         """Give back what the engine holds; it answers nothing afterwards."""

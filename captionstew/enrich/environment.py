@@ -1,5 +1,6 @@
 """vLLM pins its own torch and lives in its own environment: where it is, and what it may see of this machine."""
 
+import json
 import os
 import subprocess
 from collections.abc import Mapping
@@ -31,6 +32,33 @@ def check_vllm(python: Path) -> str:
         cause = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise EngineError("vLLM cannot be imported", cause=cause, where=str(python), hint=_HINT)
     return done.stdout.strip().splitlines()[-1]
+
+
+def check_folder(model: str, *, has_template: bool = False) -> None:
+    """Of a model that is a folder here: EngineError unless it has a configuration, weights and a chat template."""
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        if model.startswith(("/", "~", ".")):
+            raise EngineError(f"there is no model at {model}", hint="name its folder, or a model on the Hub")
+        return
+    for pattern in ("config.json", "*.safetensors *.bin", "tokenizer*"):
+        if not any(any(folder.glob(one)) for one in pattern.split()):
+            hint = "give the folder of a model as transformers saves it, with its tokenizer"
+            raise EngineError(
+                "this is no language model", cause=f"no {pattern.split()[0]}", where=model, hint=hint
+            )
+    if not (has_template or template(model) or _own_template(folder)):
+        hint = "choose an instruct model, or serve this one: captionstew enrich serve MODEL --template FILE"
+        raise EngineError("the model has no chat template", where=model, hint=hint)
+
+
+def _own_template(folder: Path) -> bool:
+    try:
+        facts = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        facts = {}
+    files = ("chat_template.jinja", "chat_template.json")
+    return bool(facts.get("chat_template")) or any((folder / name).is_file() for name in files)
 
 
 def gpus(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ _PER_WORD = 1.35
 _AGAIN = 0.1
 # Tokens written per second by a 7 B model on one GPU, as others report for an A100: nothing was measured here.
 RATE = 3_400.0
+_RECORD, _PER_TOKEN = (
+    280,
+    6.0,
+)  # bytes on disk of one answer, compressed: keys, seeds and hashes; and of its words
 _LABELS = ("Speech", "Vehicle", "Music")  # stand for what a detector will hear
 
 
@@ -40,6 +44,8 @@ class Estimate:
     too_long: int  # prompts that do not fit into the context, with their answer
     seconds: float  # of one GPU
     rate: float  # tokens written per second
+    cost: float  # of those hours, at the price that was given; 0: none was
+    disk: int  # bytes that answers and their provenance will take
     by: str  # how tokens were counted
     sampled: int
 
@@ -53,6 +59,7 @@ class Estimating:
     retries: int = 1
     context: int = 4096
     rate: float = RATE
+    price: float = 0.0  # of an hour of one GPU, in whatever money
     heard: bool = False
     store: Path | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -70,10 +77,12 @@ class Estimating:
         again = 1 + (_AGAIN if self.retries else 0)
         sums = [sum(column) for column in zip(*clips, strict=True)] or [0.0] * 5
         calls, prompt, completion, known, long = (scale * one for one in sums)
+        seconds = completion * again / self.rate
         return Estimate(
             total, round(calls * again), round(known), round(prompt * again), round(completion * again),
-            _within([one[1] + one[2] for one in clips], total), round(long), completion * again / self.rate,
-            self.rate, self.tokens.by, len(clips),
+            _within([one[1] + one[2] for one in clips], total), round(long), seconds, self.rate,
+            self.price * seconds / 3600, round(calls * again * (_RECORD + _PER_TOKEN * completion / max(1.0, calls))),
+            self.tokens.by, len(clips),
         )  # fmt: skip
 
     def _as_heard(self, one: Item) -> Item:

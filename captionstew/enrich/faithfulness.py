@@ -8,7 +8,7 @@ from math import exp, lgamma, log
 
 from captionstew.enrich.evidence import evidence, label
 from captionstew.enrich.item import Item
-from captionstew.enrich.reading import read
+from captionstew.enrich.reading import Reading, read
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,11 @@ class Counted:
 
 def counted(item: Item, text: str) -> Counted:
     """The sounds of this text against its item."""
-    reading, source = read(text), evidence(item, 0.0)
+    return _counted(item, read(text))
+
+
+def _counted(item: Item, reading: Reading) -> Counted:
+    source = evidence(item, 0.0)
     labels = [claim for name in item.certain for claim in label(name).asked]
     events = {claim.bits: claim for original in source.originals for claim in original.claims}.values()
     said = [[claim.borne_out(reading.sure, reading.unsure) for claim in some] for some in (labels, events)]
@@ -63,7 +67,8 @@ def faithfulness(pairs: Iterable[tuple[Item, str]]) -> Faithfulness:
     doubles: set[tuple[str, str]] = set()
     starts: Counter[str] = Counter()
     for item, text in pairs:
-        one, words = counted(item, text), read(text).words
+        reading = read(text)
+        one, words = _counted(item, reading), reading.words
         total.update({name: getattr(one, name) for name in Counted.__slots__})
         total.update(texts=1, words=len(words), pairs=max(0, len(words) - 1))
         singles.update(words)

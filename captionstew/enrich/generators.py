@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Model:
-    """What the license of models of these names, read at `url` on `date`, says of the text that they write."""
+    """What the license of models of these names (at `url`; noted on `date`) says of the text that they write."""
 
     names: tuple[str, ...]  # patterns
     license: str

@@ -15,7 +15,7 @@ from typing import Any
 
 from captionstew.enrich.chat import clean
 from captionstew.enrich.engine import LENGTH, STOP, Answer, Ask, Engine
-from captionstew.enrich.environment import own, vllm_python
+from captionstew.enrich.environment import check_folder, own, vllm_python
 from captionstew.enrich.environment import template as template_of
 from captionstew.enrich.flow import STEP, flow
 from captionstew.enrich.process import tail
@@ -48,6 +48,11 @@ class InProcess(Engine):
     _crashes: int = field(default=0, init=False, repr=False)
     _under_way: dict[str, Ask] = field(default_factory=dict, init=False, repr=False)
     _ready: list[Answer] = field(default_factory=list, init=False, repr=False)
+
+    def check(self) -> None:
+        """The interpreter is there, and the model if it is a folder."""
+        vllm_python(str(self.python or ""))
+        check_folder(self.model, has_template=self.template is not None)
 
     def answers(self, asks: Iterable[Ask]) -> Iterator[Answer]:
         """As the model gives them. EngineError if it cannot be loaded; IncompleteError if it dies again and again."""
@@ -203,7 +208,9 @@ class _Pipe:
 
 def _plain(name: str, ask: Ask) -> dict[str, Any]:
     sampling = {**asdict(ask.sampling), "stop": list(ask.sampling.stop), "seed": ask.seed}
-    return {"id": name, "messages": [asdict(one) for one in ask.messages], "sampling": sampling}
+    del sampling["field"]
+    messages = [asdict(one) for one in ask.messages]
+    return {"id": name, "messages": messages, "sampling": sampling, "schema": ask.sampling.schema}
 
 
 def _answer(key: str, line: dict[str, Any]) -> Answer:

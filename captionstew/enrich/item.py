@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One clip as enrichment sees it; labels are AudioSet display names where they have one."""
 
@@ -14,3 +14,4 @@ class Item:
     tags: tuple[str, ...] = ()
     domain: str = "sound"
     transcript: str | None = None
+    order: tuple[str, ...] = ()  # events by when they begin; empty where that is not known

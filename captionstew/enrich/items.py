@@ -11,10 +11,14 @@ from captionstew.pipeline.stage import Tables
 
 GENERATED = "llm"  # the source of captions that enrichment wrote
 ROWS = ("rank", "clip_id", "corpus", "domain", "events", "tags", "transcript", "originals")
+_TIMELINE = "timeline"  # a column that Events leaves where it is asked to
 
 
 def portions(tables: Tables, count: int, split: str = "train") -> Iterator[pl.DataFrame]:
-    """The clips of a split by rank, `count` at a time (columns `ROWS`); only their ranks are held for all of them."""
+    """The clips of a split by rank, `count` at a time: only their ranks are held for all of them.
+
+    Columns `ROWS`, and `timeline` where the clips have it.
+    """
     ranks = (
         tables.clips.filter(pl.col("split") == split)
         .select("rank")
@@ -34,7 +38,9 @@ def rows_of(clips: pl.LazyFrame, captions: pl.LazyFrame) -> pl.DataFrame:
     order = [pl.col("rank"), pl.col("style") != "human", pl.col("origin"), pl.col("place")]
     originals = captions.filter(pl.col("source") != GENERATED).sort(order)
     texts = originals.group_by("rank", maintain_order=True).agg(originals=pl.col("text"))
-    found = clips.select(name for name in ROWS if name != "originals").join(texts, on="rank", how="left")
+    names = [name for name in ROWS if name != "originals"]
+    names += [_TIMELINE] if _TIMELINE in clips.collect_schema() else []
+    found = clips.select(names).join(texts, on="rank", how="left")
     return found.sort("rank").collect()
 
 
@@ -47,6 +53,6 @@ def item(row: Mapping[str, Any], thresholds: Thresholds) -> Item:
     """One clip as enrichment sees it."""
     tiers = thresholds.tiers((event["label"], event["score"]) for event in row["events"] or ())
     captions, tags = tuple(row["originals"] or ()), tuple(row["tags"] or ())
-    return Item(
-        row["clip_id"], captions, tiers.certain, tiers.possible, tags, row["domain"], row["transcript"]
-    )
+    order = tuple(one["label"] for one in row.get(_TIMELINE) or ())
+    known = (tiers.certain, tiers.possible, tags, row["domain"], row["transcript"])
+    return Item(row["clip_id"], captions, *known, order)

@@ -13,6 +13,7 @@ from captionstew.enrich.engine import Answer
 from captionstew.shards.atomic import disk_errors
 
 SUFFIX = ".journal"
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 Record = tuple[str, str | None, str, str | None, int, int]  # an Answer's fields, in its order
 
 
@@ -55,7 +56,7 @@ class Journal:
             answer.prompt_tokens,
             answer.completion_tokens,
         )
-        body = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
+        body = _encode(record).encode("utf-8", "replace")
         line = b"%08x %s\n" % (zlib.crc32(body), body)
         with disk_errors(self.path, "Enrich.store"):
             written = os.write(self._descriptor, line)

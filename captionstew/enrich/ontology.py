@@ -82,6 +82,8 @@ class Ontology:
     def folded(self, names: Iterable[str]) -> list[str]:
         """These names without those that another of them implies, and without `alone` ones in company."""
         given = list(dict.fromkeys(names))
+        if len(given) < 2:
+            return given
         said = {above for name in given for above in self.implied.get(name, ())}
         left = [name for name in given if name not in said]
         company = [name for name in left if name not in self.alone]

@@ -15,8 +15,8 @@ from captionstew.enrich.item import Item
 from captionstew.errors import RecipeError, StewError
 from captionstew.rooms import room
 
-Part = Literal["captions", "events", "tags", "transcript"]
-FIELDS = ("captions", "certain", "possible", "tags", "transcript", "fewest", "most")
+Part = Literal["captions", "events", "tags", "transcript", "order"]
+FIELDS = ("captions", "certain", "possible", "tags", "transcript", "order", "fewest", "most")
 NONE = "none"
 _DOMAINS = ("sound", "music", "speech")
 _HINT = "captionstew/enrich/prompt.py names every key and field; pipelines/prompts has examples"
@@ -69,11 +69,12 @@ class Prompt:
 
     def fits(self, item: Item) -> bool:
         """Whether the clip is of its domains, has all that it needs and nothing that it must be without."""
-        return (
-            item.domain in self.domains
-            and all(_has(item, part) for part in self.needs)
-            and not any(_has(item, part) for part in self.without)
-        )
+        if item.domain not in self.domains:
+            return False
+        for part in self.needs:
+            if not _has(item, part):
+                return False
+        return not (self.without and any(_has(item, part) for part in self.without))
 
     def fields(self, item: Item) -> tuple[str, ...]:
         """The values of the template's fields, in the order of `FIELDS`: all that the question knows of the clip."""
@@ -83,14 +84,21 @@ class Prompt:
             _listed(item.possible),
             _listed(item.tags),
             _line(item.transcript or "") or NONE,
+            _ordered(item),
             str(self.words[0]),
             str(self.words[1]),
         )
 
     def filled(self, values: tuple[str, ...]) -> tuple[Message, ...]:
         """The conversation with these values of `FIELDS`."""
-        said = dict(zip(FIELDS, values, strict=True))
-        return tuple(Message(one.role, one.content.format_map(said)) for one in self.messages)
+        said, last = dict(zip(FIELDS, values, strict=True)), self.messages[-1]
+        return (*self._prefix, Message(last.role, last.content.format_map(said)))
+
+    @cached_property
+    def _prefix(self) -> tuple[Message, ...]:
+        """All but the last message, which are the same for every clip."""
+        words = {"fewest": str(self.words[0]), "most": str(self.words[1])}
+        return tuple(Message(one.role, one.content.format_map(words)) for one in self.messages[:-1])
 
     def render(self, item: Item) -> tuple[Message, ...]:
         """The conversation about a clip; the same for the same item, always."""
@@ -155,6 +163,8 @@ def _problem(one: Prompt) -> str:
 
 
 def _sampling_problem(sampling: Sampling) -> str:
+    if sampling.field and not sampling.field.isidentifier():
+        return "field names the one text of a JSON object, such as caption"
     if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
         return "temperature is 0 or more, top_p above 0 and at most 1, max_tokens 1 or more"
     return ""
@@ -182,7 +192,18 @@ def _template_problem(one: Prompt) -> str:
 def _has(item: Item, part: Part) -> bool:
     if part == "events":
         return bool(item.certain or item.possible)
+    if part == "order":
+        return len(_in_order(item)) > 1
     return bool(getattr(item, part))
+
+
+def _in_order(item: Item) -> list[str]:
+    """The events that are there or may be, by when they begin."""
+    return [name for name in item.order if name in item.certain or name in item.possible]
+
+
+def _ordered(item: Item) -> str:
+    return "; then ".join(map(_line, _in_order(item))) or NONE
 
 
 def _line(text: str) -> str:

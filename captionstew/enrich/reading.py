@@ -24,30 +24,40 @@ class Reading:
     poles: int
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Its words in lower case."""
+    plain = text.lower()
+    return tuple(_WORD.findall(plain if plain.isascii() else plain.replace("\u2019", "'")))
+
+
 def read(text: str) -> Reading:  # noqa: C901  # the hot path; its slow twin is in the tests
     """What the text says; pure, a microsecond or two per word."""
-    words = tuple(_WORD.findall(text.lower().replace("\u2019", "'")))
+    said = words(text)
     find = lexicon().entries.get
     claims: dict[int, Claim] = {}
     denied: dict[int, Claim] = {}
     unsure: list[int] = []
     sure = facts = poles = after = reach = 0
-    for place, word in enumerate(words):
+    for place, word in enumerate(said):
         if place < after:
             continue
-        rows = find(word) or (find(word[:-2]) if word[-2:] == "'s" else None)
+        rows = find(word)
+        if rows is None and word[-2:] == "'s":
+            rows = find(word[:-2])
         if rows is None:
-            reach *= word not in _ENDS_REACH
+            if reach and word in _ENDS_REACH:
+                reach = 0
             continue
         lengths, phrases, entry = rows
         after = place + 1
         for more in lengths:
-            longer = phrases.get(words[place + 1 : place + 1 + more])
+            longer = phrases.get(said[place + 1 : place + 1 + more])
             if longer is not None:
                 entry, after = longer, place + 1 + more
                 break
         if entry is None:
-            reach *= word not in _ENDS_REACH
+            if reach and word in _ENDS_REACH:
+                reach = 0
             continue
         sounds, ambiguous, claim, new_facts, new_poles, negates = entry
         if new_facts:
@@ -65,4 +75,4 @@ def read(text: str) -> Reading:  # noqa: C901  # the hot path; its slow twin is 
                 sure |= sounds
             if claim is not None:
                 claims[sounds] = claim
-    return Reading(words, tuple(claims.values()), sure, tuple(unsure), tuple(denied.values()), facts, poles)
+    return Reading(said, tuple(claims.values()), sure, tuple(unsure), tuple(denied.values()), facts, poles)

@@ -16,7 +16,7 @@ from captionstew.enrich.item import Item
 from captionstew.enrich.want import Asking, Weighed, key_of
 from captionstew.shards.manifest import Enrichment
 
-SAMPLED = 10_000  # texts whose sounds are counted: a share of half is then known to one in a hundred
+SAMPLED = 1 << 12  # texts whose sounds are counted: a share of half is then known to three in two hundred
 
 
 @dataclass

@@ -1,9 +1,7 @@
 """Models that name sound events: audio in, one score per AudioSet class out. Importing this imports torch."""
 
 import json
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +11,7 @@ import torch
 from torch import Tensor
 
 from captionstew.enrich.ontology import ontology
+from captionstew.enrich.quiet import quiet
 from captionstew.errors import RecipeError, StewError
 from captionstew.train.encoders.families import Spectrogram
 from captionstew.train.encoders.zipformer.hub import weights_in
@@ -130,7 +129,7 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoFeatureExtractor, AutoModelForAudioClassification
 
     try:
-        with _quiet():
+        with quiet():
             extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
             model, found = AutoModelForAudioClassification.from_pretrained(
                 folder, dtype=torch.float32, local_files_only=True, output_loading_info=True
@@ -144,23 +143,6 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
         hint = "choose a fine-tuned model: an encoder without its classifier would answer at random"
         raise StewError("the model is not whole", cause=cause, where=str(folder), hint=hint)
     return model, extractor
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the bars and the warnings of transformers: a library does not print."""
-    from transformers.utils import logging
-
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _padded(batch: Sequence[Samples], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -69,11 +69,12 @@ class Thresholds:
         tier = {label: self.tier(label, score) for label, score in ranked}
         certain = [label for label in tier if tier[label] == "certain" and label not in known.vague]
         possible = [label for label in tier if tier[label] and label not in certain]
-        told = known.folded(label for label, score in ranked if score == 1)
+        told = known.folded([label for label, score in ranked if score == 1])
         stays = {*told, *known.folded(certain)}
         certain = [label for label in certain if label in stays]
-        stays = {*told, *known.folded([*certain, *possible])}
-        return Tiers(tuple(certain), tuple(label for label in possible if label in stays))
+        if possible:
+            stays = {*told, *known.folded([*certain, *possible])}
+        return Tiers(tuple(certain), tuple([label for label in possible if label in stays]))
 
     def identity(self) -> str:
         """A hash of all thresholds."""

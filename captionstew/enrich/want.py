@@ -58,7 +58,7 @@ class Asking:
         """The key of one caption to be, for its provenance: clip, captions, labels and who heard them, prompt, model,
         sampling and seed. Two captions with one key were made of the same things."""
         item, prompt = want.item, want.one.prompt
-        labels = (item.certain, item.possible, item.tags, self.detector)
+        labels = (item.certain, item.possible, item.tags, item.transcript, item.order, self.detector)
         made_by = (prompt.style, prompt.name, prompt.version, prompt.hash, self.model, self.revision)
         return key_of(item.clip_id, item.captions, labels, made_by, want.seed(attempt))
 
@@ -72,22 +72,30 @@ class Want:
     values: tuple[str, ...]  # of the prompt's fields
     base: str  # the hash of what is asked, but for the seed
     run_seed: int
-    _seed: tuple[int, int] = (-1, 0)  # the last that was made, and its attempt
+    _last: tuple[int, int, str] = (
+        -1,
+        0,
+        "",
+    )  # an attempt, its seed and its key: each is wanted several times
 
     def seed(self, attempt: int) -> int:
         """The seed of an attempt, 0 to 2^63 - 1, by what is asked alone; each attempt has another."""
-        if self._seed[0] != attempt:
-            self._seed = attempt, int(key_of(self.run_seed, self.base, attempt)[:16], 16) >> 1
-        return self._seed[1]
+        return self._of(attempt)[1]
 
     def ask_key(self, attempt: int) -> str:
         """The key of the ask; clips with the same words share it."""
-        return key_of(self.base, self.seed(attempt))
+        return self._of(attempt)[2]
 
     def ask(self, attempt: int) -> Ask:
         """What is sent."""
         prompt = self.one.prompt
         return Ask(self.ask_key(attempt), prompt.filled(self.values), prompt.sampling, self.seed(attempt))
+
+    def _of(self, attempt: int) -> tuple[int, int, str]:
+        if self._last[0] != attempt:
+            seed = int(key_of(self.run_seed, self.base, attempt)[:16], 16) >> 1
+            self._last = attempt, seed, key_of(self.base, seed)
+        return self._last
 
 
 def weighed(names: Sequence[str]) -> tuple[Weighed, ...]:

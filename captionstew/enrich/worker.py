@@ -62,7 +62,8 @@ class Worker:
                 ask["messages"], chat_template=self._template, tokenize=False, add_generation_prompt=True
             )
             tokens = self._tokenizer.encode(text, add_special_tokens=False)
-            params = SamplingParams(**ask["sampling"], output_kind=RequestOutputKind.FINAL_ONLY)
+            held = _held(ask["schema"]) if ask["schema"] else {}
+            params = SamplingParams(**ask["sampling"], **held, output_kind=RequestOutputKind.FINAL_ONLY)
             self._engine.add_request(ask["id"], {"prompt_token_ids": tokens}, params)
         except (
             VLLMClientError,
@@ -73,6 +74,13 @@ class Worker:
             out.flush()
             return 0
         return 1
+
+
+def _held(schema: dict[str, Any]) -> dict[str, Any]:
+    """What holds a model to JSON of this schema."""
+    from vllm.sampling_params import StructuredOutputsParams
+
+    return {"structured_outputs": StructuredOutputsParams(json=schema)}
 
 
 def say(out: IO[bytes], line: dict[str, Any]) -> None:

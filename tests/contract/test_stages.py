@@ -42,7 +42,7 @@ STAGES = list(stages())
 # Where and in which portions the work is done: output does not depend on it, and so identities must not.
 PLACES = {
     "Events": {"device", "batch_size", "cache", "piece_seconds"},
-    "Enrich": {"store", "concurrency", "python", "gpus", "context", "tries"},
+    "Enrich": {"store", "concurrency", "python", "gpus", "context", "tries", "price"},
 }
 every = pytest.mark.parametrize("kind", STAGES, ids=lambda kind: kind.__name__)
 

@@ -1,5 +1,6 @@
 """The real vLLM without a server, in one process of its own environment."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -57,6 +58,14 @@ def test_the_same_asks_give_the_same_text_and_overlong_ones_fail_alone(engine: I
     assert "roles" in str(first.pop("odd").error)
     assert {one.finish for one in first.values()} <= {"stop", "length"}
     assert len({one.text for one in first.values()}) > 100
+
+
+def test_the_model_is_held_to_json_of_one_field(engine: InProcess) -> None:
+    wanted = [replace(ask, sampling=Sampling(max_tokens=120, field="caption")) for ask in asks(8)]
+    whole = [one for one in by_key(engine, wanted).values() if one.finish == "stop"]
+    assert whole
+    for one in whole:
+        assert list(json.loads(str(one.text), strict=False)) == ["caption"]
 
 
 def test_asks_without_end_are_answered_and_forgotten(engine: InProcess) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from captionstew.enrich.endpoint import Endpoint
 from captionstew.enrich.engine import Answer, Ask, Message, Sampling
+from captionstew.enrich.repair import repair
 from captionstew.errors import EngineError, IncompleteError
 
 from .conftest import QUICK, ChatServer, completion, echo, fault
@@ -50,6 +52,35 @@ def test_every_word_of_an_ask_reaches_the_server_and_its_answer_comes_back(chat_
         "model": "tiny", "temperature": 0.3, "top_p": 0.9, "max_tokens": 12, "stop": ["</s>"], "seed": 5,
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "caf\u00e9 \ud800?"}],
     }  # fmt: skip
+
+
+def test_a_model_is_held_to_json_where_a_prompt_wants_a_field(chat_server: Make) -> None:
+    async def told(body: dict[str, Any], _number: int) -> web.StreamResponse:
+        schema = body["response_format"]["json_schema"]["schema"]
+        return completion(json.dumps(dict.fromkeys(schema["required"], "A dog barks")))
+
+    wanted = Ask("a", (Message("user", "dog"),), Sampling(field="caption"))
+    (answer,) = endpoint(chat_server(told)).answers([wanted])
+    assert repair(str(answer.text)) == "A dog barks."
+
+
+def test_whether_anybody_is_there_is_seen_at_once(chat_server: Make) -> None:
+    async def bare(_body: dict[str, Any], _number: int) -> web.StreamResponse:
+        return fault(400, "this tokenizer has no chat template")
+
+    async def broken(_body: dict[str, Any], _number: int) -> web.StreamResponse:
+        return fault(400, "no such thing as a word")
+
+    good = chat_server()
+    endpoint(good).check()
+    assert [body["max_tokens"] for body in good.bodies] == [1]
+    for server, model, problem in (
+        (good, "other", "no model 'other'"),
+        (chat_server(bare), "tiny", "no chat template"),
+        (chat_server(broken), "tiny", "answers no chat"),
+    ):
+        with pytest.raises(EngineError, match=problem):
+            endpoint(server, model=model).check()
 
 
 def test_no_seed_is_sent_where_none_is_wanted(chat_server: Make) -> None:

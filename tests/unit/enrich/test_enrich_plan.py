@@ -58,7 +58,8 @@ def test_the_key_changes_with_whatever_a_caption_is_made_of() -> None:
     keys = [ASKING.key(wants()[0], attempt) for attempt in (0, 1)]
     for item in (
         replace(ITEM, clip_id="a:2"), replace(ITEM, captions=("A cat",)), replace(ITEM, certain=("Cat",)),
-        replace(ITEM, possible=()), replace(ITEM, tags=("soft",)),
+        replace(ITEM, possible=()), replace(ITEM, tags=("soft",)), replace(ITEM, transcript="well"),
+        replace(ITEM, order=("Dog",)),
     ):  # fmt: skip
         keys.append(ASKING.key(wants(ASKING, item)[0], 0))
     for asking in (
@@ -132,6 +133,15 @@ def test_a_rejected_text_is_asked_for_again_with_another_seed_as_often_as_is_all
     assert len(engine.asked) == 2
     assert not made.verdict.kept
     assert made.rejected == ("refusal",)
+
+
+def test_broken_json_is_mended_or_asked_for_again(tmp_path: Path) -> None:
+    engine = Scripted("{'caption': 'A dog barks again and again'")
+    (made,) = run(tmp_path / "mended", engine, wants(), retries=3)
+    assert (made.text, made.attempt) == (GOOD, 0)
+    engine = Scripted('{"caption": "A dog", "other": "barks', f'{{"caption": "{GOOD}"}}')
+    (made,) = run(tmp_path / "again", engine, wants(), retries=3)
+    assert (made.text, made.attempt, len(made.rejected)) == (GOOD, 1, 1)
 
 
 def test_without_chance_in_the_sampling_a_second_attempt_would_say_the_same(tmp_path: Path) -> None:
@@ -301,6 +311,10 @@ def test_an_estimate_from_a_sample_comes_close_to_what_is_sent(tmp_path: Path) -
     assert estimate.completion_tokens == 6 * 2700
     assert estimate.seconds == pytest.approx(6 * 2700 / estimate.rate)
     assert estimate.sampled == 300
+    priced = planned(given, written=lambda _: 6.0, price=3.6)
+    assert priced.cost == pytest.approx(priced.seconds / 1000)
+    assert (estimate.cost, priced.disk) == (0.0, estimate.disk)
+    assert 2700 * 100 < estimate.disk < 2700 * 1000
 
 
 def test_an_estimate_counts_what_is_there_and_what_is_too_long(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from collections import deque
 
 import pytest
 
-from captionstew.enrich.engine import Answer, Ask, Message
-from captionstew.enrich.flow import STEP, flow
+from captionstew.enrich.engine import Answer, Ask, Message, Sampling
+from captionstew.enrich.flow import STEP, flow, size
 
 
 class Echo:
@@ -38,3 +38,15 @@ def test_every_ask_is_answered_once_and_the_last_step_is_short(count: int) -> No
     assert sorted(keys, key=int) == [str(number) for number in range(count)]
     assert echo.most <= 3 * STEP
     assert [size < STEP for size in echo.steps] == [False] * (len(echo.steps) - 1) + [True]
+
+
+@pytest.mark.parametrize(("words", "most"), [(10, 3 * STEP), (2000, STEP + 2), (100_000, STEP)])
+def test_long_asks_wait_here_by_their_tokens_and_not_by_their_number(words: int, most: int) -> None:
+    echo = Echo()
+    asks = [
+        Ask(str(number % 7), (Message("user", "bark" * words),), Sampling(max_tokens=20))
+        for number in range(200)
+    ]
+    assert size(asks[0]) == words + 20
+    assert len(list(flow(asks, 3 * STEP, echo.send, echo.receive, most_tokens=5_000))) == 200
+    assert echo.most == most

@@ -49,7 +49,9 @@ def written(tmp_path: Path) -> Callable[[str], Prompt]:
 @pytest.mark.parametrize("name", prompts())
 def test_a_prompt_of_the_room_loads_and_fits_some_clip_of_its_domain(name: str) -> None:
     one = prompt(name)
-    full = Item("a:1", ("A dog barks",), ("Dog",), ("Rain",), ("loud",), one.domains[0], "well")
+    full = Item(
+        "a:1", ("A dog barks",), ("Dog",), ("Rain",), ("loud",), one.domains[0], "well", ("Rain", "Dog")
+    )
     bare = replace(full, captions=())
     assert one.fits(full) or one.fits(bare)
     rendered = one.render(full)

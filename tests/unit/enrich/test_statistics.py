@@ -4,8 +4,10 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from captionstew.corpora.rows import EVENTS
 from captionstew.enrich.attempts import Judging, Made
 from captionstew.enrich.compare import compared
 from captionstew.enrich.engine import Answer
@@ -36,13 +38,20 @@ def made(number: int) -> Made:
     return Judging(Rules())(want, 0, answer, ("echo",) if number % 8 == 0 else ())
 
 
+def about(count: int) -> pl.DataFrame:
+    """The clips of so many captions."""
+    return pl.DataFrame(
+        {"corpus": ["a"] * count, "events": [[]] * count}, schema={"corpus": pl.String, "events": EVENTS}
+    )
+
+
 def counted(several: list[Made], folder: Path) -> tuple[Enrichment, ...]:
     counting = Counting(ASKING)
     for first in range(0, len(several), 7):
         counting.clips(one.want.item for one in several[first : first + 7])
         counting.add(several[first : first + 7])
     folder.mkdir()
-    provenance(several, ASKING).write_parquet(folder / "p.parquet")
+    provenance(several, ASKING, about(len(several))).write_parquet(folder / "p.parquet")
     return counting.result(folder / "p.parquet")
 
 
