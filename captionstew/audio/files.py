@@ -88,7 +88,8 @@ def _walk(root: Path) -> Iterator[Path]:
 def _members(path: Path) -> Iterator[tuple[str, int, int]]:
     try:
         with tarfile.open(path, "r:") as archive:
-            for member in archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # it would keep a kilobyte of each
                 name = PurePosixPath(member.name)
                 whole = member.isfile() and not member.issparse()
                 if whole and name.suffix.lower() in SUFFIXES and all(_usable(part) for part in name.parts):

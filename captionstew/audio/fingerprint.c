@@ -1,4 +1,4 @@
-/* The words of an acoustic fingerprint, bit for bit as fingerprint_words.py makes them, 20 times as fast.
+/* The words of an acoustic fingerprint, bit for bit as fingerprint_words.py makes them, thirty times as fast.
 
    Every sum of floats is in the same order there and here, and no product is fused with a sum; the low-pass counts in
    integers. What runs side by side in the lanes of a register are words of one clip, never parts of a sum, so that it

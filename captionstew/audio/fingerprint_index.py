@@ -16,6 +16,7 @@ from captionstew.audio.fingerprint_words import BITS, SILENT, Words
 
 _PART = 1 << 24  # places that are sorted at once: 1 GB
 _REACH = 1 << 26  # words of a block of clips; two are in memory at once: 0.5 GB
+_PILE = 1 << 22  # likely pairs that are read from a file at once: 50 MB
 _PAIRS = 1 << 15  # pairs of clips that are compared at once
 _BLOCK = 1 << 20  # words read at a time
 _AROUND = (-1, 1)  # words; copies may lie on each other a little better there
@@ -151,13 +152,20 @@ def _among(
     reach: int,
 ) -> npt.NDArray[np.float64]:
     """Rows clip, clip, bit error rate of those pairs of two blocks that are one recording."""
-    pairs = once(np.fromfile(path, np.int32).reshape(-1, 3))
-    path.unlink()
     comparison = _Comparison(
         sources.starts, heard, left, left if key[0] == key[1] else _Block.of(sources, key[1], reach)
     )
-    several = (comparison.verified(pairs[begin : begin + _PAIRS]) for begin in range(0, len(pairs), _PAIRS))
+    several = map(comparison.verified, _pieces(path))
     return comparison.unlike_themselves(_best(np.concatenate([np.empty((0, 3)), *several])))
+
+
+def _pieces(path: Path) -> Iterator[Pairs]:
+    """The pairs in a file, some at a time; those that come again soon come once. The file goes with them."""
+    with path.open("rb") as file:
+        while rows := file.read(_PILE * 3 * np.dtype(np.int32).itemsize):
+            pairs = once(np.frombuffer(rows, np.int32).reshape(-1, 3))
+            yield from (pairs[begin : begin + _PAIRS] for begin in range(0, len(pairs), _PAIRS))
+    path.unlink()
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,8 @@ def _probed(
     if sources.first is not None:
         keep &= (np.minimum(a, b) < sources.first) & (np.maximum(a, b) >= sources.first)
     one, other = one[keep], other[keep]
-    left, right = part.probes[one], part.probes[other]
+    # `take` moves rows of 16 bytes several times as fast as an index does.
+    left, right = (part.probes.take(rows.astype(np.int64), axis=0) for rows in (one, other))
     both = (left != SILENT) & (right != SILENT)
     errors = np.where(both, np.bitwise_count(left ^ right), 0).sum(axis=1)
     keep = errors <= _PROBED * BITS * both.sum(axis=1)

@@ -69,7 +69,7 @@ def plan_pieces(
     pieces: list[Piece] = []
     at = 0
     for (corpus, split), group in rows.group_by("corpus", "split", maintain_order=True):
-        parts = cuts(group["clip_id"].to_list(), group["length"].to_list(), sink.megabytes * 1_000_000)
+        parts = cuts(group["clip_id"], group["length"], sink.megabytes * 1_000_000)
         for number, (first, last) in enumerate(parts):
             for tier in sink.tiers:
                 key = "clip.v1" if tier == "audio" else "caption.v1"

@@ -12,7 +12,8 @@ import soundfile
 import soxr
 
 from captionstew.audio.codec import decode_mono, probe
-from captionstew.audio.fingerprint import Words, fingerprint, same_sound
+from captionstew.audio.fingerprint import fingerprint, same_sound
+from captionstew.audio.fingerprint_words import Words
 from captionstew.audio.signal import quantise, resample
 
 Samples = npt.NDArray[np.float32]

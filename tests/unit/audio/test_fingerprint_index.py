@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captionstew.audio import fingerprint_order
+from captionstew.audio import fingerprint_index, fingerprint_order
 from captionstew.audio.fingerprint import distance, same_sound
 from captionstew.audio.fingerprint_index import Matches, Prints
 from captionstew.audio.fingerprint_order import ORDERS, neighbours, once
@@ -86,6 +86,17 @@ def test_however_many_parts_there_are_the_same_is_found(several: list[Words], co
     assert rows(found) == rows(expected)
     assert np.array_equal(found.distance, expected.distance)
     assert (len(list(parted.pairs())) > 1) == (reach == 400)
+
+
+def test_however_few_likely_pairs_are_read_at_once_the_same_is_found(
+    several: list[Words], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Prints.of(several).pairs_within()
+    monkeypatch.setattr(fingerprint_index, "_PILE", 3)
+    monkeypatch.setattr(fingerprint_index, "_PAIRS", 2)
+    found = Prints.of(several).pairs_within()
+    assert rows(found) == rows(expected)
+    assert np.array_equal(found.distance, expected.distance)
 
 
 @pytest.mark.parametrize("count", [3, 16, 60])

@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from captionstew.audio.codec import mono
-from captionstew.audio.fingerprint import Words, fingerprint
+from captionstew.audio.fingerprint import fingerprint
 from captionstew.audio.fingerprint_index import Prints
+from captionstew.audio.fingerprint_words import Words
 from captionstew.audio.signal import quantise, resample
 from captionstew.corpora.sampler.catalogue import Clip, audiocaps, clotho, wavcaps
 from captionstew.corpora.sampler.scenes import SCENES, STEREO_SCENES, overlay, sequence
