@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from captionstew.cli.figures import UNKNOWN, plural, size
+from captionstew.figures import UNKNOWN, plural, size
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from captionstew.attach.release import open_release
 from captionstew.cli import attach_page
 from captionstew.cli.console import Console
 from captionstew.cli.fetch import fetch_for_build
-from captionstew.cli.figures import reasons
 from captionstew.cli.machine import standing
 from captionstew.cli.order import check_cluster, check_encoder, check_out, given_places
 from captionstew.cli.parser import Arguments
@@ -26,6 +25,7 @@ from captionstew.cli.rates import remember
 from captionstew.cli.resume import keep_command, shown
 from captionstew.cli.supply import supply
 from captionstew.errors import BuildError
+from captionstew.figures import reasons
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.draft import Draft, draft
 from captionstew.pipeline.progress import Event, Watch

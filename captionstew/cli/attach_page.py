@@ -9,8 +9,8 @@ import polars as pl
 from captionstew.attach.order import Order
 from captionstew.attach.outcome import Attached, attached
 from captionstew.cli.console import CROSS, DOT, LOOK, TICK, Console
-from captionstew.cli.figures import NONE, count, hours, plural, reasons, share, size, span
 from captionstew.cli.table import Column
+from captionstew.figures import NONE, count, hours, plural, reasons, share, size, span
 from captionstew.pipeline.draft import Draft
 from captionstew.pipeline.request import Summary
 
@@ -55,6 +55,7 @@ def result(
     })  # fmt: skip
     numbers = [f"{kept:,} of {plural(published, 'clip')}", f"{hours(length)} h", size(held),
                plural(len(manifest.files), "shard")]  # fmt: skip
+    console.tell()
     console.mark(TICK, DOT.join([f"attached {order.release.where} in {span(summary.wall)}", *numbers]))
     console.say()
     console.rows(_RESULT, [_row(one) for one in found])

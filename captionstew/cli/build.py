@@ -9,7 +9,6 @@ from captionstew.cli.console import DOT, TICK, Console
 from captionstew.cli.enrich_plan import show_enriched
 from captionstew.cli.enriching import OFF, check_ready, is_off
 from captionstew.cli.fetch import fetch_for_build
-from captionstew.cli.figures import hours, plural, reasons, size, span
 from captionstew.cli.order import asked, supplied
 from captionstew.cli.parser import Arguments
 from captionstew.cli.planfile import ordered
@@ -17,6 +16,7 @@ from captionstew.cli.progress import Step, Watcher, watcher
 from captionstew.cli.rates import remember
 from captionstew.cli.resume import remembering, shown, words
 from captionstew.errors import StewError
+from captionstew.figures import hours, plural, reasons, size, span
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.request import Request, Summary
 

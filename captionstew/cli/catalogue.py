@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from captionstew.cli.figures import count, hours, license_name
 from captionstew.cli.table import Column
 from captionstew.corpora.facts import Corpus
+from captionstew.figures import count, hours, license_name
 
 PUBLISH = {
     "audio": "audio",

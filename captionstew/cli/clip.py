@@ -7,11 +7,11 @@ from typing import Any
 from captionstew.audio.codec import Pcm, Undecodable, decode_pcm
 from captionstew.cli.clip_png import write_png
 from captionstew.cli.console import DOT, LOOK, Console, colourful, visible
-from captionstew.cli.figures import license_name, size
 from captionstew.cli.parser import Arguments
 from captionstew.cli.picture import picture
 from captionstew.cli.play import play
 from captionstew.errors import StewError
+from captionstew.figures import license_name, size
 from captionstew.shards.rows import Opened
 
 _WIDTH, _MOST = 80, 120  # of the picture: where nobody looks, and at most

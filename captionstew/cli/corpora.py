@@ -7,11 +7,11 @@ from itertools import groupby
 
 from captionstew.cli.catalogue import ACCESS, COLUMNS, LEGEND, row
 from captionstew.cli.console import Console
-from captionstew.cli.figures import UNKNOWN, count, hours, license_name, plural, size
 from captionstew.cli.parser import Arguments
 from captionstew.corpora.facts import Archive, Corpus, File, corpora, corpus
 from captionstew.corpora.license import audio_licenses, family
 from captionstew.fetch.store import Local, Store
+from captionstew.figures import UNKNOWN, count, hours, license_name, plural, size
 
 _PUBLISH = {
     "audio": "audio",

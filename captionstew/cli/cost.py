@@ -6,11 +6,11 @@ from pathlib import Path
 
 from captionstew.cli.amount import NOTHING, Amount
 from captionstew.cli.estimate import TABLES, Load, written
-from captionstew.cli.figures import size
 from captionstew.cli.forecast import Asked, Forecast, Sizes, kept, worst
 from captionstew.cli.machine import free_disk, standing
 from captionstew.cli.rates import Rate
 from captionstew.errors import BuildError
+from captionstew.figures import size
 
 _SHARD_SPEED = 150e6  # bytes per second, hashes and page index included
 

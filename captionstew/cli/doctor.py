@@ -9,12 +9,12 @@ from pathlib import Path
 
 from captionstew import __version__
 from captionstew.cli.console import CROSS, DOT, LOOK, TICK, Console
-from captionstew.cli.figures import size
 from captionstew.cli.machine import cores, free_disk, memory
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
 from captionstew.cli.train import TRAINING, missing_packages
 from captionstew.errors import StewError
+from captionstew.figures import size
 
 _TRIED = {"wav": ("WAV", "PCM_16"), "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"),
           "opus": ("OGG", "OPUS"), "mp3": ("MP3", "MPEG_LAYER_III")}  # fmt: skip

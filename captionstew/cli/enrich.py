@@ -12,7 +12,6 @@ import polars as pl
 from captionstew.cli import enrich_audit, enrich_captions, serve
 from captionstew.cli.console import CROSS, LOOK, TICK, Console
 from captionstew.cli.enrich_order import ordered, stage_of
-from captionstew.cli.figures import plural, share
 from captionstew.cli.machine import standing
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import watcher
@@ -25,6 +24,7 @@ from captionstew.enrich.open import FILE, TORCH, VLLM
 from captionstew.enrich.store import Store
 from captionstew.enrich.thresholds import Thresholds
 from captionstew.enrich.want import key_of
+from captionstew.figures import plural, share
 from captionstew.pipeline.draft import draft
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Tables

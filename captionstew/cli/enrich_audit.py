@@ -5,13 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from captionstew.cli.console import LOOK, TICK, Console
-from captionstew.cli.figures import plural, share
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
 from captionstew.enrich.audit import Audit, Rate, audit
 from captionstew.enrich.guard import REASONS
 from captionstew.enrich.sheet import drawn, read_sheet, verdicts, write_sheet
 from captionstew.errors import UsageError
+from captionstew.figures import plural, share
 
 _COLUMNS = (Column("guard's verdict"), Column("judged", right=True), Column("wrong", right=True),
             Column("share", right=True), Column("95 % interval", right=True))  # fmt: skip

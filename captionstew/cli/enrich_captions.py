@@ -13,13 +13,13 @@ from captionstew.cli.enrich_order import stage_of
 from captionstew.cli.enrich_plan import show_enriched_rows
 from captionstew.cli.enriching import check_ready
 from captionstew.cli.fetch import fetch_for_build
-from captionstew.cli.figures import plural
 from captionstew.cli.order import asked, supplied
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import watcher
 from captionstew.cli.resume import words
 from captionstew.enrich.provenance import kept
 from captionstew.fetch.store import Store
+from captionstew.figures import plural
 from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.folder import Folder
 from captionstew.pipeline.pipeline import Pipeline

@@ -6,10 +6,10 @@ from typing import Any
 
 from captionstew.cli.console import LOOK, Console
 from captionstew.cli.enriching import OFF, enrich_of, is_off
-from captionstew.cli.figures import count, plural, reasons, size
 from captionstew.enrich.estimate import Estimate, Estimating, measured
 from captionstew.enrich.thresholds import Thresholds
 from captionstew.enrich.tokens import tokens_of
+from captionstew.figures import count, plural, reasons, size
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Context, Tables
 from captionstew.shards.manifest import Enrichment, Manifest

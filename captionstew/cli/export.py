@@ -4,13 +4,13 @@ import shlex
 from pathlib import Path
 
 from captionstew.cli.console import DOT, TICK, Console
-from captionstew.cli.figures import hours, plural, size, span
 from captionstew.cli.folder import finished
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import watcher
 from captionstew.cli.train import check_packages
 from captionstew.corpora.strict import nearest
 from captionstew.errors import StewError, UsageError
+from captionstew.figures import hours, plural, size, span
 from captionstew.interchange.choose import Choice
 from captionstew.interchange.export import FORMS, SHARD_CLIPS, Exported, export
 from captionstew.interchange.form import Form

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captionstew.cli.console import CROSS, LOOK, TICK, Console
-from captionstew.cli.figures import UNKNOWN, plural, size
 from captionstew.cli.moving import moving
 from captionstew.cli.parser import Arguments
 from captionstew.cli.rates import remember
@@ -17,6 +16,7 @@ from captionstew.corpora.strict import nearest
 from captionstew.errors import FetchError, StewError, UsageError
 from captionstew.fetch.store import Store
 from captionstew.fetch.wanted import WORDS, Item, Wanted, takes, wanted
+from captionstew.figures import UNKNOWN, plural, size
 
 if TYPE_CHECKING:
     from captionstew.fetch.fetch import Fetched

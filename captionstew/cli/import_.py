@@ -1,17 +1,18 @@
 """import: a Lhotse manifest of cuts to shards, checked; run again to go on."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from captionstew.cli import outcome
 from captionstew.cli.console import CROSS, DOT, TICK, Console
-from captionstew.cli.figures import hours, plural, reasons, size, span
 from captionstew.cli.order import check_cluster, check_encoder, check_out
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import Watcher, watcher
 from captionstew.cli.resume import keep_command, shown
 from captionstew.corpora.license import is_expression
 from captionstew.errors import BuildError, CorpusError, UsageError, ValidationError
+from captionstew.figures import hours, plural, reasons, size, span
 from captionstew.interchange.imported import Imported, imported
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.folder import Folder
@@ -32,7 +33,7 @@ def run(arguments: Arguments, console: Console) -> int:
     _check(arguments, pipeline, out)
     console.tell(f"{manifests[0].name} → {out}   (stop any time; the same command continues)")
     console.tell()
-    seen = watcher(console)
+    seen, began = watcher(console), time.monotonic()
     try:
         with seen:
             found = _read(arguments, manifests, pipeline, out, seen)
@@ -48,7 +49,7 @@ def run(arguments: Arguments, console: Console) -> int:
         raise KeyboardInterrupt(seen.saved) from end
     except BuildError as error:
         raise _explained(error, seen) from error
-    _result(found, summary, report, console)
+    _result(found, summary, report, time.monotonic() - began, console)
     return 0 if report.passed else ValidationError.exit_code
 
 
@@ -109,7 +110,7 @@ def _explained(error: BuildError, seen: Watcher) -> BuildError:
     return BuildError(error.message, cause=error.cause or reasons(step.drops), where=error.where, hint=hint)
 
 
-def _result(found: Imported, summary: Summary, report: Report, console: Console) -> None:
+def _result(found: Imported, summary: Summary, report: Report, wall: float, console: Console) -> None:
     seen, manifest = found.seen, summary.manifest
     every = outcome.outcomes(manifest)
     clips, captions = sum(one.kept for one in every), sum(one.captions for one in every)
@@ -118,10 +119,10 @@ def _result(found: Imported, summary: Summary, report: Report, console: Console)
     console.data({"out": str(summary.out), "cuts": seen.cuts, "refused": dict(seen.refused), "clips": clips,
                   "captions": captions, "hours": round(length, 6), "bytes": held, "corpora": outcome.plain(every),
                   "uncaptioned": seen.uncaptioned, "passed": report.passed, "failed": failed,
-                  "wall": summary.wall})  # fmt: skip
+                  "wall": round(wall, 3)})  # fmt: skip
     console.tell()
     parts = [plural(clips, "clip"), plural(captions, "caption"), f"{hours(length)} h", size(held)]
-    console.mark(TICK, DOT.join([f"imported {plural(seen.cuts, 'cut')} in {span(summary.wall)}", *parts]))
+    console.mark(TICK, DOT.join([f"imported {plural(seen.cuts, 'cut')} in {span(wall)}", *parts]))
     console.say()
     outcome.show(every, console)
     for text in _notes(seen.refused, seen.uncaptioned, summary.out):

@@ -4,11 +4,11 @@ from typing import Any
 
 from captionstew.cli import clip
 from captionstew.cli.console import DOT, Console, visible
-from captionstew.cli.figures import NONE, hours, plural, size
 from captionstew.cli.folder import finished
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
 from captionstew.errors import UsageError
+from captionstew.figures import NONE, hours, plural, size
 from captionstew.schema import schema
 from captionstew.shards.layout import AUDIO_TIERS
 from captionstew.shards.manifest import Manifest

@@ -85,8 +85,16 @@ def _run(words: list[str], console: Console) -> int:
         return 0
     command = _command(words[0])
     arguments = command.parse(words[1:])
-    result: int = importlib.import_module(f"captionstew.cli.{command.module}").run(arguments, console)
+    module = importlib.import_module(f"captionstew.cli.{command.module}")
+    _interruptible()
+    result: int = module.run(arguments, console)
     return result
+
+
+def _interruptible() -> None:
+    """Ctrl-C ends what a command waits for: Polars, once imported, has the system go on waiting after a signal."""
+    if threading.current_thread() is threading.main_thread():
+        signal.siginterrupt(signal.SIGINT, True)
 
 
 def _command(word: str) -> Command:

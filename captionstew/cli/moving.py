@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from captionstew.cli.console import Console
-from captionstew.cli.figures import size, span
 from captionstew.fetch.progress import Moved
+from captionstew.figures import size, span
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from captionstew.cli.console import CROSS, TICK, Console
-from captionstew.cli.figures import NONE, count, hours, licenses, plural, reasons, share
 from captionstew.cli.table import Column
+from captionstew.figures import NONE, count, hours, licenses, plural, reasons, share
 from captionstew.shards.manifest import Account, Leak, Manifest
 
 _MERGED = "merged"  # into a clip that another row described first: not lost, its captions moved

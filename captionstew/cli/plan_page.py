@@ -7,7 +7,6 @@ from captionstew.cli import catalogue
 from captionstew.cli.console import CROSS, DOT, LOOK, TICK, Console
 from captionstew.cli.cost import grows, worst_moment
 from captionstew.cli.estimate import codec_of
-from captionstew.cli.figures import NONE, UNKNOWN, count, hours, plural, reasons, size
 from captionstew.cli.forecast import Forecast, Share
 from captionstew.cli.machine import cores
 from captionstew.cli.parser import Arguments
@@ -15,6 +14,7 @@ from captionstew.cli.plan_sums import about, sound, sums
 from captionstew.cli.planned import Plan
 from captionstew.cli.resume import shown, words
 from captionstew.cli.table import Column
+from captionstew.figures import NONE, UNKNOWN, count, hours, plural, reasons, size
 from captionstew.pipeline.draft import Planned
 
 _STAGES = (Column(""), Column("stage"), Column("done", right=True), Column("why", least=20))

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from captionstew.cli.figures import count, hours, plural, size
 from captionstew.cli.forecast import Forecast
 from captionstew.cli.machine import cores, free_disk
 from captionstew.cli.planned import Plan
+from captionstew.figures import count, hours, plural, size
 
 _BY = {"build": "as the last build on this machine", "fetch": "as the last fetch", "trial": "measured now",
        "assumed": "not measured yet"}  # fmt: skip

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from captionstew.cli.console import Console
-from captionstew.cli.figures import count, plural, reasons, span
+from captionstew.figures import count, plural, reasons, span
 from captionstew.pipeline.progress import Event
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from captionstew.cli.console import TICK, Console
-from captionstew.cli.figures import size
 from captionstew.cli.folder import BuildFolder, finished
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import watcher
@@ -15,7 +14,9 @@ from captionstew.cli.publish_hub import now, send
 from captionstew.cli.publish_page import plain, show
 from captionstew.cli.resume import shown
 from captionstew.corpora.strict import nearest
+from captionstew.enrich.items import GENERATED
 from captionstew.errors import BuildError, UsageError
+from captionstew.figures import size
 from captionstew.pipeline.ledger import Ledger
 from captionstew.publish.assemble import write_folder
 from captionstew.publish.documents import documents
@@ -27,7 +28,11 @@ from captionstew.publish.removed import read_removals
 from captionstew.publish.stage import FOLDER
 from captionstew.publish.version import is_version
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+# As the Hub has names: no sign at either end of a part, no .. and no --, 96 letters in all.
+_NAME = re.compile(
+    r"(?!.*(\.\.|--))(?=.{3,96}$)[A-Za-z0-9]([\w.-]*[A-Za-z0-9_])?/[A-Za-z0-9]([\w.-]*[A-Za-z0-9_])?",
+    re.ASCII,
+)
 REPOSITORY = "repository"  # below the folder of releases: what a dry run writes
 
 
@@ -41,7 +46,7 @@ def run(arguments: Arguments, console: Console) -> int:
     console.tell(f"{folder.path} → {order.repository}   (stop any time; the same command continues)")
     try:
         with locked(folder.path):
-            hub = Hub(order.repository)
+            hub = Hub(order.repository, hurry=arguments.dry_run)
             main, standing = now(hub, arguments, console)
             with watcher(console, passing=True) as seen:
                 made = prepare(order, standing, partial(documents, date=_today()), seen)
@@ -69,15 +74,17 @@ def _done(made: Prepared, hub: Hub, main: Published, arguments: Arguments, conso
     if made.step is None:
         console.data(plain(made) | {"sent": {"commit": None, "bytes": 0}})
         show(made, console)
+        console.next(f"captionstew validate hf://{release.repository}@{release.tag}")
         return 0
     show(made, console)
     if not arguments.yes and not _agreed(release.repository, console):
         console.data(plain(made) | {"sent": None})
         console.say("Nothing was sent.")
+        console.next(shown(_words(arguments)))
         return 1
     sent = send(made, hub, main, arguments.private, console)
     console.data(plain(made) | {"sent": {"commit": sent.commit, "url": sent.url, "bytes": sent.sent}})
-    what = f"{size(sent.sent)} over the line for {size(sent.bytes)} of new files"
+    what = f"{size(sent.sent)} went over the line, of {size(made.plan.total)} in all"
     console.mark(TICK, f"published {release.repository} {release.tag}: {what}")
     console.say(f"  {sent.url}")
     console.next(f"captionstew validate hf://{release.repository}@{release.tag}")
@@ -96,7 +103,7 @@ def _complete(name: str) -> BuildFolder:
 
 def _order(arguments: Arguments, folder: BuildFolder) -> Order:
     if not _NAME.fullmatch(arguments.repository):
-        hint = "write ORG/NAME, of letters, digits, -, _ and ., such as mira/CaptionStew"
+        hint = "write ORG/NAME, of letters, digits, and single -, _ and . within, such as mira/CaptionStew"
         raise UsageError(f'"{arguments.repository}" is no name of a dataset', hint=hint)
     if arguments.tag and not is_version(arguments.tag):
         raise UsageError(f'"{arguments.tag}" is no version', hint="write vMAJOR.MINOR.PATCH, such as v1.0.0")
@@ -109,6 +116,7 @@ def _order(arguments: Arguments, folder: BuildFolder) -> Order:
         models[name] = note.strip()
     known = {total.corpus for total in (folder.manifest.totals if folder.manifest else ())}
     known |= {account.corpus for account in (folder.manifest.accounting if folder.manifest else ())}
+    known |= {GENERATED}  # a user's own captions may be a model's too, which no account says
     for name in arguments.without:
         if name not in known:
             raise UsageError(f"there is no {name} in this build", hint=nearest(name, sorted(known)))

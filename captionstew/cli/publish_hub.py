@@ -4,9 +4,9 @@ import sys
 import time
 
 from captionstew.cli.console import Console
-from captionstew.cli.figures import size
 from captionstew.cli.parser import Arguments
 from captionstew.errors import StewError, UsageError
+from captionstew.figures import size
 from captionstew.publish.hub import Hub, Sent
 from captionstew.publish.hub_files import Published
 from captionstew.publish.hub_patience import LOGIN
@@ -22,7 +22,7 @@ def now(hub: Hub, arguments: Arguments, console: Console) -> tuple[Published, St
     """What the repository is; in a dry run that cannot reach it, nothing. Without a token nothing begins."""
     try:
         if not arguments.dry_run:
-            _signed_in()
+            _signed_in(hub)
         main = hub.published()
         if arguments.private and main.commit and not main.private:
             hint = f"make it private in its settings, {hub.url}/settings, or leave --private out"
@@ -34,7 +34,8 @@ def now(hub: Hub, arguments: Arguments, console: Console) -> tuple[Published, St
     except StewError as error:
         if not arguments.dry_run:
             raise
-        console.tell(f"the Hub cannot be looked at ({error.message}); this is planned as a first release")
+        why = error.cause or error.message
+        console.tell(f"the Hub cannot be looked at ({why}); this is planned as a first release")
         return Published(), Standing()
     ahead = not tag or main.tags[tag] != main.commit
     untagged = (main.manifest, main.changelog) if ahead and main.manifest else None
@@ -60,11 +61,12 @@ def send(made: Prepared, hub: Hub, main: Published, private: bool, console: Cons
         counted.over()
 
 
-def _signed_in() -> None:
+def _signed_in(hub: Hub) -> None:
     from huggingface_hub import get_token
 
     if get_token() is None:
         raise StewError("nobody is signed in to the Hub", hint=f"{LOGIN}. --dry-run needs no token")
+    hub.check_token()
 
 
 class _Count:

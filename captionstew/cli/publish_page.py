@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from captionstew.cli.console import DOT, LOOK, Console
-from captionstew.cli.figures import hours, plural, size
+from captionstew.figures import hours, plural, size
 from captionstew.publish.contents import Refusal
 from captionstew.publish.prepare import Prepared
 
@@ -27,12 +27,11 @@ def show(made: Prepared, console: Console) -> None:
     for name, text in _lines(made):
         console.wrapped(f"  {name:9} {text}", indent=" " * 12)
     if any(one.tier == "audio-nc" for one in total):
-        console.wrapped(
-            f"{LOOK} the whole repository asks its readers to agree to non-commercial use", indent="  "
-        )
+        text = f"  {LOOK} the whole repository asks its readers to agree to non-commercial use"
+        console.wrapped(text, indent=" " * 4)
     if made.absent:
-        listed = ", ".join(made.absent[:_LISTED]) + (", ..." if len(made.absent) > _LISTED else "")
-        console.wrapped(f"{LOOK} to be taken down, but not in this build: {listed}", indent="  ")
+        text = f"  {LOOK} to be taken down, but not in this build: {_some(made.absent)}"
+        console.wrapped(text, indent=" " * 4)
     console.say()
 
 
@@ -83,13 +82,19 @@ def _lines(made: Prepared) -> Iterable[tuple[str, str]]:
 
 
 def _refused(refusals: Sequence[Refusal]) -> Iterable[str]:
-    """One line for each rule and what it leaves."""
+    """One line for each rule: what it keeps at home of how many clips, and whose."""
     rules = dict.fromkeys((one.reason, one.tier) for one in refusals)
     for rule, tier in rules:
         here = [one for one in refusals if (one.reason, one.tier) == (rule, tier)]
-        names = ", ".join(dict.fromkeys(one.corpus for one in here))
-        left = "in no tier" if tier == "captions" else "captions tier only"
-        yield f"{names}: {rule} ({left}: {plural(sum(one.clips for one in here), 'clip')})"
+        clips = plural(sum(one.clips for one in here), "clip")
+        names, licenses = (_some(getattr(one, field) for one in here) for field in ("corpus", "license"))
+        what = clips if tier == "captions" else f"audio of {clips}"
+        yield f"{what}: {names} under {licenses}: {rule}"
+
+
+def _some(names: Iterable[str]) -> str:
+    every = list(dict.fromkeys(names))
+    return ", ".join(every[:_LISTED]) + (f" and {len(every) - _LISTED} more" if every[_LISTED:] else "")
 
 
 def _together(paths: Iterable[str]) -> Iterable[str]:

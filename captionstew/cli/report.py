@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captionstew.cli.console import DOT, TICK, Console
-from captionstew.cli.figures import plural, size, span
 from captionstew.cli.folder import finished
 from captionstew.cli.parser import Arguments
 from captionstew.cli.resume import started
 from captionstew.errors import StewError, UsageError
+from captionstew.figures import plural, size, span
 from captionstew.shards.atomic import write_bytes
 from captionstew.shards.remote import url_of
 
@@ -48,8 +48,8 @@ def run(arguments: Arguments, console: Console) -> int:
                   "public": arguments.public, "seconds": round(took, 1)})  # fmt: skip
     console.mark(TICK, DOT.join([str(out), size(len(content)), plural(found.sounds, "sound"), span(took)]))
     console.say(f"  {_OPEN if arguments.public else _OWN}")
-    if not url_of(arguments.folder):
-        console.next(f"captionstew publish {arguments.folder} ORG/NAME --dry-run")
+    after = "inspect {}" if url_of(arguments.folder) else "publish {} ORG/NAME --dry-run"
+    console.next(f"captionstew {after.format(arguments.folder)}")
     return 0
 
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from captionstew.cli.console import Console
-from captionstew.cli.figures import plural
 from captionstew.cli.parser import Arguments
 from captionstew.enrich.endpoint import KEY_NAME
 from captionstew.enrich.environment import check_vllm, gpus, template, vllm_python
@@ -16,6 +15,7 @@ from captionstew.enrich.process import Process, free_port
 from captionstew.enrich.serving import Serving
 from captionstew.enrich.supervise import Handle, State, Supervisor
 from captionstew.errors import UsageError
+from captionstew.figures import plural
 from captionstew.shards.atomic import write_bytes
 
 ENDPOINTS = "endpoints.json"

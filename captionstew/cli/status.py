@@ -7,12 +7,12 @@ import polars as pl
 
 from captionstew.cli import outcome
 from captionstew.cli.console import DOT, LOOK, TICK, Console
-from captionstew.cli.figures import NONE, count, reasons, share, span
 from captionstew.cli.folder import BuildFolder, build_folder
 from captionstew.cli.parser import Arguments
 from captionstew.cli.resume import started
 from captionstew.cli.table import Column
 from captionstew.errors import IncompleteError
+from captionstew.figures import NONE, count, reasons, share, span
 from captionstew.pipeline.ledger import Entry, Ledger
 
 _COLUMNS = (

@@ -8,10 +8,10 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from captionstew.cli.console import DOT, TICK, Console
-from captionstew.cli.figures import count, hours, plural, size, span
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
 from captionstew.errors import StewError, UsageError
+from captionstew.figures import count, hours, plural, size, span
 from captionstew.shards.layout import MANIFEST
 from captionstew.train.folder import SAMPLES
 from captionstew.train.run import Run

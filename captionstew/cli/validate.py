@@ -9,7 +9,6 @@ from pathlib import Path
 import polars as pl
 
 from captionstew.cli.console import CROSS, LOOK, TICK, Console
-from captionstew.cli.figures import plural, span
 from captionstew.cli.folder import BuildFolder, build_folder
 from captionstew.cli.lacking import Places
 from captionstew.cli.order import given_places
@@ -20,6 +19,7 @@ from captionstew.corpora.facts import corpus
 from captionstew.corpora.overlap import CLIP_SECONDS, KEYS, blocked, evaluation_keys, list_name, timed
 from captionstew.corpora.tasks import compared, listed
 from captionstew.errors import CorpusError, UsageError, ValidationError
+from captionstew.figures import plural, span
 from captionstew.publish.released import is_release, released
 from captionstew.publish.validate import SAMPLE, validate_release
 from captionstew.shards.findings import Check
@@ -103,7 +103,7 @@ def _release(arguments: Arguments, console: Console) -> int:
         console.next("captionstew publish BUILD ORG/NAME: a tag never changes, the next one can be right")
         return ValidationError.exit_code
     console.say(f"{len(report.checks)} checks passed on {plural(report.clips, 'clip')}.")
-    console.next(f"captionstew inspect {release.where}")
+    console.next(f"captionstew inspect {arguments.folder}")
     return 0
 
 

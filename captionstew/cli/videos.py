@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from captionstew.cli.console import TICK, Console
-from captionstew.cli.figures import plural
 from captionstew.corpora.facts import Corpus
 from captionstew.errors import FetchError
 from captionstew.fetch.store import Store
 from captionstew.fetch.youtube import TERMS, check_tools, fetch_all, videos
+from captionstew.figures import plural
 
 _TOLD = 20  # clips between two lines
 _ENOUGH = 10  # failures in a row: YouTube asks who we are, or the network is gone

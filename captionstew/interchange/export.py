@@ -118,6 +118,8 @@ def _remove_others(ledger: Ledger, planned: Plan, form: Form, out: Path, entries
 
 
 def _check_out(out: Path) -> None:
+    if out.is_file():
+        raise BuildError(f"{out} cannot be a folder", cause="it is a file", hint="choose another --out")
     if out.is_dir():
         there = {path.name for path in out.iterdir() if not path.name.startswith(".")}
         if MANIFEST in there or (there and not there & _OURS):

@@ -39,7 +39,7 @@ class Jsonl(Form):
 _LOADING = """```python
 import polars
 
-clips = polars.scan_ndjson("*.jsonl").select("clip_id", "audio", "captions", "license").collect()
+clips = polars.scan_ndjson("*-*.jsonl").select("clip_id", "audio", "captions", "license").collect()
 ```
 
 A path in `audio` begins at this folder.

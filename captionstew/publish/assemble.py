@@ -62,7 +62,7 @@ def assembled(release: Release, documents: Documents) -> Repository:
 
 def write_folder(repository: Repository, folder: Path) -> None:
     """The folder holds the repository and nothing else; data is linked to where it lies, or copied if it must be."""
-    with disk_errors(folder):
+    with disk_errors(folder, option=""):
         shutil.rmtree(folder, ignore_errors=True)
         for file in repository.release.files:
             path = folder / file.path

@@ -1,5 +1,6 @@
 """Does every row of a release stand where it may? Told by a few small columns; the audio is left where it is."""
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,9 +32,14 @@ class Columns:
     findings: Findings
     gate: Gate
     removed: Collection[str]
-    seconds: dict[tuple[str, str, str], dict[str, list[float]]] = field(default_factory=dict)
+    apart: Mapping[str, Sequence[str]] | None = (
+        None  # the splits that share no recording or speaker with train
+    )
+    once: Collection[str] = ("captions",)  # tiers that have each clip once
+    # By tier, corpus and split, then license: clips and seconds of each shard.
+    seconds: dict[tuple[str, str, str], dict[str, list[tuple[int, float]]]] = field(default_factory=dict)
     ids: dict[str, list[pa.ChunkedArray]] = field(default_factory=lambda: defaultdict(list))
-    tables: dict[str, list[pa.Table]] = field(default_factory=lambda: defaultdict(list))
+    tables: list[pa.Table] = field(default_factory=list)  # of the tiers `once`, for `apart`
     licenses: set[str] = field(default_factory=set)
     files: set[str] = field(default_factory=set)  # that were read
 
@@ -48,9 +54,10 @@ class Columns:
         self._ids(file, table["clip_id"])
         self._licenses(file, table)
         self.ids[file.tier].append(table["clip_id"])
-        self.tables[file.tier].append(table.select(_APART))
+        if self.apart and file.tier in self.once:
+            self.tables.append(table.select(_APART))
 
-    def over(self, apart: Mapping[str, Sequence[str]] | None) -> None:
+    def over(self) -> None:
         """All shards were seen: what no single one can tell."""
         for tier, parts in sorted(self.ids.items()):
             every = pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
@@ -63,17 +70,14 @@ class Columns:
             ):
                 self.findings.fail("removed", f"{tier}: {clip_id}: was taken down")
         self.findings.details |= {
-            "ids": f"{sum(len(part) for parts in self.ids.values() for part in parts):,} ids",
+            "ids": ", ".join(f"{tier} {sum(map(len, parts)):,}" for tier, parts in sorted(self.ids.items())),
             "removed": f"{len(self.removed):,} ids that were taken down",
             "licenses": ", ".join(sorted(self.licenses)[:5]) + (", ..." if len(self.licenses) > 5 else ""),
         }
-        if apart is not None:
-            tier = "captions" if "captions" in self.tables else ""
-            tables = [table for name, parts in self.tables.items() for table in parts if tier in {"", name}]
-            frame = pl.from_arrow(pa.concat_tables(tables)) if tables else pl.DataFrame()
+        if self.apart is not None and self.tables:
+            frame = pl.from_arrow(pa.concat_tables(self.tables))
             assert isinstance(frame, pl.DataFrame)
-            if tables:
-                check_apart(frame.lazy(), apart, self.findings)
+            check_apart(frame.lazy(), self.apart, self.findings)
 
     def _ids(self, file: ReleaseFile, ids: pa.ChunkedArray) -> None:
         names = ids.to_pylist()
@@ -88,10 +92,13 @@ class Columns:
         """Each license is one, and lets its clips be in this tier."""
         here = self.seconds.setdefault((file.tier, file.corpus, file.split), defaultdict(list))
         clips: dict[tuple[str, str], list[str]] = defaultdict(list)
+        lengths: dict[str, list[float]] = defaultdict(list)
         names = ("clip_id", "corpus", "license", "duration")
         for clip_id, name, license, seconds in zip(*(table[one].to_pylist() for one in names), strict=True):
-            here[license].append(seconds)
+            lengths[license].append(seconds)
             clips[name, license].append(clip_id)
+        for license, several in lengths.items():
+            here[license].append((len(several), math.fsum(several)))
         for (name, license), which in sorted(clips.items()):
             self.licenses.add(license)
             if fault := self._fault(file.tier, name, license):

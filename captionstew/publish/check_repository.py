@@ -69,11 +69,11 @@ def check_card(release: Released, manifest: Manifest, findings: Findings) -> Non
 
 def check_totals(
     manifest: Manifest,
-    rows: Mapping[tuple[str, str, str], Mapping[str, list[float]]],
+    rows: Mapping[tuple[str, str, str], Mapping[str, list[tuple[int, float]]]],
     read: Collection[str],
     findings: Findings,
 ) -> None:
-    """Clips and hours by license are those of the rows: seconds of each clip by tier, corpus and split, and license.
+    """Clips and hours by license are those of the rows: clips and seconds by tier, corpus and split, and license.
 
     Of splits whose shards were not all `read` nothing is said.
     """
@@ -81,7 +81,8 @@ def check_totals(
     told = {(one.tier, one.corpus, one.split): one for one in manifest.totals}
     for key in sorted((set(told) | set(rows)) - partly):
         found = {
-            name: (len(seconds), math.fsum(seconds) / 3600) for name, seconds in rows.get(key, {}).items()
+            name: (sum(clips for clips, _ in parts), math.fsum(seconds for _, seconds in parts) / 3600)
+            for name, parts in rows.get(key, {}).items()
         }
         claim = (
             {name: (share.clips, share.hours) for name, share in told[key].licenses.items()}

@@ -10,9 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from captionstew.digest import digest
-from captionstew.enrich.items import GENERATED
 from captionstew.publish.contents import Tier
-from captionstew.publish.gate import Gate, Place
+from captionstew.publish.gate import Gate, Place, generated
 
 COLUMNS = ("clip_id", "corpus", "license", "duration", "captions.list.element.source",
            "captions.list.element.model")  # fmt: skip
@@ -66,7 +65,7 @@ def choose(rows: pa.Table, gate: Gate, removed: Collection[str]) -> Choice:
     sources, models = (captions.field(name).to_pylist() for name in ("source", "model"))
     asked = [(*pairs[row], *by) for row, *by in zip(owners.tolist(), sources, models, strict=True)]
     verdicts = {one: gate.caption(*one) for one in set(asked)}
-    dropped = [bool(verdicts[one]) and one[2] != GENERATED for one in asked]
+    dropped = [bool(verdicts[one]) and not generated(*one[2:]) for one in asked]
     bare = np.bincount(owners[dropped], minlength=len(pairs)) > 0
     bare |= np.fromiter((not one.texts for one in places), np.bool_, len(places))
     withdrawn = np.fromiter((name in removed for name in rows["clip_id"].to_pylist()), np.bool_, len(pairs))

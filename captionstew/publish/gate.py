@@ -55,9 +55,10 @@ class Gate:
 
         CorpusError if nobody knows whether the model's text may be published.
         """
-        if source in self.without:
+        made = generated(source, by)
+        if source in self.without or (made and GENERATED in self.without):
             return "left-out"
-        if source == GENERATED:
+        if made:
             if not self._allowed(by or ""):
                 raise _unknown_model(by or "an unnamed model")
             return ""
@@ -92,6 +93,11 @@ class Gate:
 
     def _allowed(self, name: str) -> bool:
         return name.partition("@")[0] in self.models or license_of(name).outputs != "no"
+
+
+def generated(source: str, by: str | None) -> bool:
+    """Whether a caption goes by the license of the model `by`: ours, and those that a user's own data brings along."""
+    return source == GENERATED or (source == OWN and bool(by))
 
 
 def _checked(facts: Corpus) -> None:

@@ -9,7 +9,7 @@ from captionstew.errors import StewError
 from captionstew.publish.contents import DataFile
 from captionstew.publish.hub_commit import LARGEST_COMMIT, Commits
 from captionstew.publish.hub_files import CHANGELOG, REMOVED, Published, manifest, removals, stored
-from captionstew.publish.hub_patience import client, page, patiently, said, silence, status
+from captionstew.publish.hub_patience import HURRY, PATIENCE, client, page, patiently, said, silence, status
 from captionstew.publish.hub_upload import Sending, Upload, Watch, moved, unwatched
 from captionstew.shards.layout import MANIFEST
 
@@ -45,12 +45,14 @@ class Sent:
 class Hub:
     """The data set `repository` (ORG/NAME) on the Hub, or at `endpoint`.
 
-    The token is what `hf auth login` keeps, or HF_TOKEN; it is handed to the Hub's own client alone.
+    The token is what `hf auth login` keeps, or HF_TOKEN; it is handed to the Hub's own client alone. In `hurry` a Hub
+    that does not answer within seconds is not asked again.
     """
 
     repository: str
     endpoint: str | None = None
     largest_commit: int = LARGEST_COMMIT
+    hurry: bool = False
 
     @property
     def url(self) -> str:
@@ -61,10 +63,14 @@ class Hub:
         """What is there at a branch, tag or commit; an empty one where there is no such repository."""
         from huggingface_hub import errors
 
+        patience = HURRY if self.hurry else PATIENCE
+
         def look() -> Published:
             api = self._api()
             try:
-                facts = api.repo_info(self.repository, repo_type="dataset", revision=revision)
+                facts = api.repo_info(
+                    self.repository, repo_type="dataset", revision=revision, timeout=patience.read
+                )
             except errors.GatedRepoError:
                 raise
             except errors.RepositoryNotFoundError:
@@ -77,7 +83,12 @@ class Hub:
             return self._described(Published(facts.sha, bool(facts.private), tags, stored(tree)))
 
         with said(self.url):
-            return patiently(look, self.url)
+            return patiently(look, self.url, patience)
+
+    def check_token(self) -> None:
+        """The Hub knows whose token this is; StewError if it does not."""
+        with said(self.url):
+            patiently(lambda: self._api().whoami(), self.url)
 
     def create(self, private: bool) -> None:
         """The repository is there; one that was there stays as public as it was."""

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 # huggingface_hub tries most requests five times itself, a second and more apart.
 PATIENCE = Patience(tries=4, first_wait=1.0, longest_wait=30.0)
+HURRY = Patience(tries=1, read=5.0)  # of a look that may fail
 AGAIN = "run the same command again: what was sent stays sent"
 LOGIN = "hf auth login, with a token that may write to it; or set HF_TOKEN"
 _NEEDS = "pip install 'captionstew[hub]'"
@@ -57,7 +58,7 @@ def silence() -> Iterator[None]:
             utils.enable_progress_bars()
 
 
-def patiently(action: Callable[[], T], where: str) -> T:
+def patiently(action: Callable[[], T], where: str, patience: Patience = PATIENCE) -> T:
     """What the action gives; it is tried again while the Hub or the network fail, then IncompleteError."""
     import httpx2
 
@@ -70,8 +71,8 @@ def patiently(action: Callable[[], T], where: str) -> T:
             if not _passes(cause):
                 raise cause from cause.__cause__
             failures += 1
-            wait = max(PATIENCE.wait(failures), _asked(cause))
-            if failures == PATIENCE.tries or _asked(cause) > PATIENCE.longest_asked:
+            wait = max(patience.wait(failures), _asked(cause))
+            if failures == patience.tries or _asked(cause) > patience.longest_asked:
                 raise IncompleteError(
                     "the Hub keeps failing", cause=line(cause), where=where, hint=AGAIN
                 ) from error

@@ -15,14 +15,14 @@ def locked(build: Path) -> Iterator[None]:
     """Nobody else builds or publishes here; BuildError if somebody does."""
     folder = build / FOLDER
     with ExitStack() as stack:
-        with disk_errors(folder):
+        with disk_errors(folder, option=""):
             folder.mkdir(exist_ok=True)
         # A build locks its file alone, others that read along share it.
         for path, kind, who in (
             (build / ".lock", fcntl.LOCK_SH, "a build is running here"),
             (folder / ".lock", fcntl.LOCK_EX, "this build is being published already"),
         ):
-            with disk_errors(path):
+            with disk_errors(path, option=""):
                 file = stack.enter_context(path.open("a"))
             try:
                 fcntl.flock(file, kind | fcntl.LOCK_NB)

@@ -15,7 +15,7 @@ _PLAIN = {".gitattributes", "README.md", "LICENSE"}  # what a new repository may
 
 @dataclass(frozen=True)
 class Plan:
-    """The data files that are new, changed and the same, and the paths that go; `bytes` of those that are sent.
+    """The data files that are new, changed and the same, and the paths that go; `bytes` of all files that are sent.
 
     A file that only moves, its content being there under another path, is not sent.
     """
@@ -26,7 +26,7 @@ class Plan:
     deleted: tuple[str, ...]
     documents: tuple[str, ...]  # that are new or differ
     bytes: int
-    total: int  # bytes of all data files
+    total: int  # bytes of all files, documents too
 
     @property
     def nothing(self) -> bool:
@@ -52,8 +52,9 @@ def planned(repository: Repository, held: Held) -> Plan:
         tuple(same),
         tuple(sorted(gone)),
         tuple(sorted(texts)),
-        sum(file.bytes for file in (*new, *changed) if file.sha256 not in there),
-        sum(file.bytes for file in files),
+        sum(file.bytes for file in (*new, *changed) if file.sha256 not in there)
+        + sum(len(repository.documents[path]) for path in texts),
+        sum(file.bytes for file in files) + sum(map(len, repository.documents.values())),
     )
 
 

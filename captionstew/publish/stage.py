@@ -82,7 +82,7 @@ def _room(folder: Path, missing: Sequence[Piece]) -> None:
     if need > free:
         raise BuildError(
             "the disk is too small for the shards that have to be written again",
-            cause=f"{need / 1e9:,.1f} GB are needed, {free / 1e9:,.1f} GB are free",
+            cause=f"{need / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB are free",
             where=str(folder),
             hint="free some space, or publish --tier captions, which is small",
         )

@@ -1,8 +1,9 @@
 """Every promise of a release, checked where it lies: on the Hub too, without downloading all of it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,16 +55,15 @@ def validate_release(release: Released, sample: int = SAMPLE, progress: Progress
     findings = Findings()
     manifest = check_repository(release, findings)
     check_card(release, manifest, findings)
-    columns = Columns(
-        findings, gate_of({file.corpus for file in manifest.files}), _removed(release, findings)
-    )
+    gate, tiers = gate_of({file.corpus for file in manifest.files}), {file.tier for file in manifest.files}
+    once = ("captions",) if "captions" in tiers else tuple(tiers)
+    columns = Columns(findings, gate, _removed(release, findings), _apart(release, findings), once)
     there = [file for file in manifest.files if _is_whole(release, file)]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for file, table in zip(there, pool.map(lambda one: _read(release, one), there), strict=True):
-            _check_shard(file, table, columns, findings)
-            if progress:
-                progress(file.path, file.rows, 0.0)
-    columns.over(_apart(release, findings))
+    for file, table in _tables(release, there):
+        _check_shard(file, table, columns, findings)
+        if progress:
+            progress(file.path, file.rows, 0.0)
+    columns.over()
     check_totals(manifest, columns.seconds, columns.files, findings)
     _check_audio(release, manifest, sample, findings)
     return Validated(release.where, tuple(map(findings.check, CHECKS)), *_amount(manifest))
@@ -72,6 +72,21 @@ def validate_release(release: Released, sample: int = SAMPLE, progress: Progress
 def _is_whole(release: Released, file: ReleaseFile) -> bool:
     """Whether it can be read by the manifest's word; if not, that was said."""
     return file.path in release.files and release.files[file.path].size == file.bytes
+
+
+def _tables(
+    release: Released, files: Sequence[ReleaseFile]
+) -> Iterator[tuple[ReleaseFile, tuple[Findings, pa.Table | None]]]:
+    """What was read of each shard, in order; no more of them wait than are under way."""
+    waiting: deque[tuple[ReleaseFile, Future[tuple[Findings, pa.Table | None]]]] = deque()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for file in files:
+            waiting.append((file, pool.submit(_read, release, file)))
+            if len(waiting) > _AT_ONCE:
+                first, table = waiting.popleft()
+                yield first, table.result()
+        for first, table in waiting:
+            yield first, table.result()
 
 
 def _read(release: Released, file: ReleaseFile) -> tuple[Findings, pa.Table | None]:

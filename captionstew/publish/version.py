@@ -84,7 +84,9 @@ def step(
         return None
     if why := _broken(before, now) or _splits(before, now, old_rows, new_rows, frozenset(removed)):
         return Step("major", why)
-    return _added(before, now) or Step("patch", "rows were removed or mended; evaluation splits unchanged")
+    went = _went(before, now, old_rows, frozenset(removed))
+    held = f"{_many(went, 'evaluation clip')} taken down" if went else "evaluation splits unchanged"
+    return _added(before, now, held) or Step("patch", f"rows were removed or mended; {held}")
 
 
 def rows_at(url: str) -> Rows:
@@ -130,7 +132,14 @@ def _splits(before: Manifest, now: Manifest, old_rows: Rows, new_rows: Rows, rem
     return ""
 
 
-def _added(before: Manifest, now: Manifest) -> Step | None:
+def _went(before: Manifest, now: Manifest, old_rows: Rows, removed: frozenset[str]) -> int:
+    """Clips of evaluation splits that were taken down since."""
+    old, new = _evaluation(before), _evaluation(now)
+    changed = [files for key, files in old.items() if _hashes(files) != _hashes(new.get(key, ()))]
+    return sum(len(_clips(files, old_rows).keys() & removed) for files in changed) if removed else 0
+
+
+def _added(before: Manifest, now: Manifest, held: str) -> Step | None:
     old, new = ({total.corpus for total in one.totals} for one in (before, now))
     if come := sorted(new - old):
         names = ", ".join(come[:3]) + (", ..." if len(come) > 3 else "")
@@ -142,7 +151,7 @@ def _added(before: Manifest, now: Manifest) -> Step | None:
         more = sum(getattr(total, what) * (1 if one is now else -1) for one in (before, now)
                    for total in one.totals if total.tier == "captions")  # fmt: skip
         if more > 0:
-            return Step("minor", f"{_many(more, what[:-1])} more; evaluation splits unchanged")
+            return Step("minor", f"{_many(more, what[:-1])} more; {held}")
     return None
 
 

@@ -18,7 +18,7 @@ _STYLE: dict[str, object] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "captionstew",
     "font.family": "DejaVu Sans",
-    "font.size": 10.5,
+    "font.size": 12,
     "axes.edgecolor": LINE,
     "axes.labelcolor": SOFT,
     "axes.linewidth": 0.8,
@@ -38,7 +38,7 @@ _STYLE: dict[str, object] = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "xtick.minor.size": 0,
-    "axes.labelsize": 10.5,
+    "axes.labelsize": 12,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
@@ -74,8 +74,12 @@ def histogram(
     label: str,
     log: bool = False,
     height: int = 170,
+    top: float | None = None,
 ) -> Html:
-    """Shares of `several` over bins; the first is filled, the second is a line over it."""
+    """Shares of `several` over bins; the first is filled, the second is a line over it.
+
+    The axis ends at `top` (%), so that pictures beside each other can be compared, or at the largest share.
+    """
     with matplotlib.rc_context(_STYLE):
         figure, axes = _axes(height)
         for series, colour in zip(several, (FIRST, SECOND), strict=False):
@@ -89,7 +93,7 @@ def histogram(
         axes.set_ylabel(up)
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=False))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, top)
         if log:
             _logarithmic(axes, edges)
         else:
@@ -111,7 +115,7 @@ def bars(
             left = left + np.asarray(parts, float)
         most = max(left.max(initial=0.0), 1e-9)
         for place, at, end in zip(places, left, ends, strict=True):
-            axes.text(at + most * 0.02, place, end, va="center", fontsize=10.5, color=INK)
+            axes.text(at + most * 0.02, place, end, va="center", fontsize=12, color=INK)
         axes.set_yticks(places, [_short(name) for name in names])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.set_xlim(0, most * 1.28)

@@ -1,7 +1,10 @@
 """Everything that the sections read, gathered once."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from captionstew.audio.codec import Undecodable
 from captionstew.report.facts import Gone, Rejected, Verdicts, gone, verdicts
@@ -62,9 +65,9 @@ def material(
     worst = _worst(told)
     longest = seconds_each(clips_shown, len(worst))
     tell("drawing the clips ...")
-    heard = tuple(_heard(one, allowed, longest) for one in clips(source, drawn(found, clips_shown)))
-    short = min(_SHORT, longest)
-    rejected = {one.clip_id: _heard(one, allowed, short) for one in by_id(source, worst)} if worst else {}
+    heard = _each(clips(source, drawn(found, clips_shown)), allowed, longest)
+    stopped = _each(by_id(source, worst), allowed, min(_SHORT, longest)) if worst else ()
+    rejected = {one.clip.clip_id: one for one in stopped}
     compared = None
     if against is not None:
         tell("comparing with the earlier version ...")
@@ -85,6 +88,12 @@ def _worst(told: Verdicts) -> list[str]:
         queue[at] for at in range(max(map(len, queues), default=0)) for queue in queues if at < len(queue)
     ]
     return list(dict.fromkeys(one.clip_id for one in turns))[:_HEARD]
+
+
+def _each(several: Sequence[Clip], allowed: Everything | Permitted, longest: float) -> tuple[Heard, ...]:
+    """All of them, in their order; Opus takes most of the time of a report and leaves Python to the other threads."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return tuple(pool.map(partial(_heard, allowed=allowed, longest=longest), several))
 
 
 def _heard(clip: Clip, allowed: Everything | Permitted, longest: float) -> Heard:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from captionstew.audio.codec import Pcm, decode_pcm
 from captionstew.audio.encode import encode
+from captionstew.audio.signal import resample
 
 # Hz that Opus knows (RFC 6716, section 2), but for 48,000, which takes twice the bytes and adds little here.
 _RATES = (8_000, 12_000, 16_000, 24_000)
@@ -17,6 +18,7 @@ _FRAMES, _BANDS = 320, 96  # of the spectrogram
 _RANGE = 70.0  # dB below the loudest
 _QUALITY = 60  # of WebP: about 6 kB, of noise 12 kB
 _WINDOW = 1024 / 16_000  # s
+_SMALLEST = 1e-10  # of a power
 TICKS = (100, 500, 1000, 2000, 4000, 8000, 16_000)  # Hz
 
 
@@ -54,12 +56,8 @@ def _known(pcm: Pcm, rate: int) -> tuple[Pcm, int]:
     """At a rate that Opus knows, the next above, or the highest here."""
     if rate in _RATES:
         return pcm, rate
-    import librosa
-
     wanted = next((known for known in _RATES if known > rate), _RATES[-1])
-    floats = librosa.resample(
-        pcm.astype(np.float32) / 32768, orig_sr=rate, target_sr=wanted, res_type="soxr_hq"
-    )
+    floats = resample(pcm.astype(np.float32) / np.float32(32768), rate, wanted)
     return np.clip(np.rint(floats * 32768), -32768, 32767).astype(np.int16), wanted
 
 
@@ -76,22 +74,35 @@ def _outline(pcm: Pcm) -> str:
 
 
 def _spectrogram(pcm: Pcm, rate: int) -> tuple[npt.NDArray[np.float32], tuple[tuple[int, float], ...]]:
-    """Mel bands in dB below the loudest, (bands, frames), 0 to 1; and where some frequencies are."""
-    import librosa
+    """Mel bands in dB below the loudest, (bands, frames), 0 to 1; and where some frequencies are.
+
+    Equal to `librosa.feature.melspectrogram`. Only its filters are imported: the rest of librosa is compiled on first
+    use, which takes half a minute on a machine, or in a container, that has not done so before.
+    """
+    from librosa.filters import mel, mel_frequencies
 
     window = 2 ** round(np.log2(_WINDOW * rate))
     hop = max(window // 16, -(-len(pcm) // _FRAMES))
-    waves = np.pad(pcm.astype(np.float32) / 32768, (0, max(0, window - len(pcm))))
-    power = librosa.feature.melspectrogram(
-        y=waves, sr=rate, n_fft=window, hop_length=hop, n_mels=_BANDS, fmax=rate / 2
-    )
-    levels = librosa.power_to_db(power, ref=max(float(power.max()), 1e-10), top_db=_RANGE)
-    bands = librosa.mel_frequencies(_BANDS + 2, fmax=rate / 2)[1:-1]
+    waves = np.pad(pcm.astype(np.float32) / np.float32(32768), (0, max(0, window - len(pcm))))
+    bank = mel(sr=rate, n_fft=window, n_mels=_BANDS, fmax=rate / 2)
+    power = bank @ _power(waves, window, hop).T
+    loudest = max(float(power.max()), _SMALLEST)
+    levels = np.maximum(10 * np.log10(np.maximum(power, _SMALLEST) / loudest), -_RANGE)
+    bands = mel_frequencies(_BANDS + 2, fmax=rate / 2)[1:-1]
     edges = np.interp(TICKS, bands, (np.arange(_BANDS) + 0.5) / _BANDS)
     ticks = tuple(
         (hertz, round(float(at), 3)) for hertz, at in zip(TICKS, edges, strict=True) if hertz < bands[-1]
     )
     return (levels / _RANGE + 1).astype(np.float32), ticks
+
+
+def _power(waves: npt.NDArray[np.floating], window: int, hop: int) -> npt.NDArray[np.float32]:
+    """Of frames that are centred on each multiple of `hop`, under a Hann window, (frames, bins)."""
+    padded = np.pad(waves, window // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    power: npt.NDArray[np.float32] = np.square(np.abs(np.fft.rfft(frames * hann))).astype(np.float32)
+    return power
 
 
 def _picture(levels: npt.NDArray[np.float32]) -> bytes:

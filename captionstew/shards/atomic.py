@@ -63,7 +63,8 @@ def disk_errors(path: Path, option: str = "--out") -> Iterator[None]:
         full = error.errno in _FULL
         message = f"no room to write {path.name}" if full else f"cannot write {path.name}"
         remedy = "free some space" if full else "make the folder writable"
-        hint = f"{remedy} or choose another with {option}; the same command continues"
+        other = f" or choose another with {option}" if option else ""
+        hint = f"{remedy}{other}; the same command continues"
         cause = os.strerror(error.errno or 0)
         raise BuildError(message, cause=cause, where=str(path.parent), hint=hint) from error
 

@@ -68,6 +68,17 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, address: str, width:
     assert (sum(map(int, paper[4:-1].split(","))) < 200) == dark
 
 
+def test_no_table_is_cut_on_paper(browser: Browser, address: str) -> None:
+    browser.open(address, 760)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    cut = browser.script(
+        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+        ".map(e => e.getAttribute('aria-label'))"
+    )
+    browser.call("Emulation.setEmulatedMedia", media="")
+    assert cut == []
+
+
 def test_space_plays_and_stops_and_one_sound_is_heard_at_a_time(browser: Browser, address: str) -> None:
     browser.open(address)
     browser.press("j")

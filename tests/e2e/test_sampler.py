@@ -10,22 +10,16 @@ import pytest
 
 from captionstew.attach.order import ordered
 from captionstew.attach.release import open_release
-from captionstew.corpora.facts import corpus
 from captionstew.corpora.sampler.flaws import NUM_FLAWS
 from captionstew.digest import file_sha256
 from captionstew.pipeline.build import Build
-from captionstew.pipeline.request import Request
-from captionstew.recipe import recipe
 from captionstew.shards.layout import inside, shard_files
 from captionstew.shards.validate import validate
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("sampler")
-    pipeline = recipe("sampler")
-    Build(Request(pipeline, out, tuple(corpus(name) for name in pipeline.corpora), cluster="none")).run()
-    return out
+def built(sampler_build: Path) -> Path:
+    return sampler_build
 
 
 def test_every_flaw_is_dropped_for_its_own_reason(built: Path) -> None:
@@ -79,12 +73,12 @@ def test_its_captions_and_its_audio_are_attached_to_the_very_shards(
     assert validate(out).passed
 
 
-def test_datasets_loads_and_streams_it_as_audio(built: Path) -> None:
+def test_datasets_loads_and_streams_it_as_audio(built: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     files = str(built / "data/audio/*/train-*.parquet")
     for streaming in (False, True):
         loaded = datasets.load_dataset(
-            "parquet", data_files=files, split="train", streaming=streaming, cache_dir=str(built / "cache")
+            "parquet", data_files=files, split="train", streaming=streaming, cache_dir=str(tmp_path)
         )
         assert isinstance(loaded.features["audio"], datasets.Audio)
         assert loaded.features["audio"].sampling_rate == 16_000

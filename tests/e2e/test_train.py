@@ -30,10 +30,8 @@ CAPTION = tuple(
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("data") / "sampler"
-    assert main(["build", "sampler", "--out", str(out), "--quiet", "--cluster", "none"]) == 0
-    return out
+def build(sampler_build: Path) -> Path:
+    return sampler_build
 
 
 def words(recipe: str, build: Path, out: Path, *settings: str) -> list[str]:

@@ -10,7 +10,7 @@ from captionstew.report.html import Html, element, join, table
 from captionstew.report.material import Material
 from captionstew.report.rows import Spoken
 from captionstew.report.sections.enrichment import enrichment, stopped
-from captionstew.report.sections.section import Section
+from captionstew.report.sections.section import Section, shares
 
 _KINDS = {
     "human": "written by people",
@@ -63,27 +63,31 @@ def _table(kinds: dict[str, Spoken]) -> Html:
         )
         rows.append([_KINDS[name], figures.count(one.captions), *words, figures.count(len(one.vocabulary))])
     head = ["Captions", "number", "words, mean", "p5", "p50", "p95", "most", "distinct words"]
-    return table(
+    whole = table(
         head,
         rows,
         caption="Captions by how they were made: number, words per caption, distinct words",
         numbers=range(1, 8),
     )
+    return join(whole, shares("captions have", "words"))
 
 
 def _charts(kinds: dict[str, Spoken]) -> Html:
     """Words per caption, one small picture for each kind over the same axis."""
     most = max(10, max(int(spread(one.lengths).p95) for one in kinds.values()) * 3 // 2)
     edges = [at - 0.5 for at in range(most + 2)]
+    binned = {name: words_binned(one.lengths, most) for name, one in kinds.items()}
+    top = max(100 * max(counts) / (sum(counts) or 1) for counts in binned.values())
     charts = []
     for name, one in kinds.items():
-        counts = words_binned(one.lengths, most)
+        counts = binned[name]
         svg = histogram(
             edges,
             [Series(_KINDS[name], counts)],
             across=f"words per caption (last bar: {most} or more)",
             up="share of captions",
             label=f"Words per caption, {_KINDS[name]}",
+            top=top,
         )
         numbers = [
             [words if words < most else f"{most} or more", figures.count(n)]

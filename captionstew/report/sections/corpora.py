@@ -5,7 +5,7 @@ from captionstew.report.charts import Series, chart, histogram
 from captionstew.report.facts import binned, length_edges, quantiles
 from captionstew.report.html import Html, element, join, table
 from captionstew.report.material import Material
-from captionstew.report.sections.section import Section
+from captionstew.report.sections.section import Section, shares
 
 
 def section(material: Material) -> Section:
@@ -73,16 +73,18 @@ def _table(material: Material) -> Html:
     about = (
         "Corpora: clips, hours, lengths in seconds, rates of the sources, captions per clip, splits and tiers"
     )
-    return element("div", table(head, rows, caption=about, numbers=(1, 2, 3, 4, 5, 7)), class_="dense")
+    every = element("div", table(head, rows, caption=about, numbers=(1, 2, 3, 4, 5, 7)), class_="dense")
+    return join(every, shares("clips last", "seconds"))
 
 
 def _charts(material: Material) -> Html:
     """Lengths of clips, one small picture a corpus, over one log axis."""
     lengths = {one.name: material.rows.corpora[one.name].durations for one in material.source.facts.corpora}
     edges = length_edges(lengths.values())
+    binned_by = {name: binned(values, edges) for name, values in lengths.items()}
+    top = max((100 * max(counts) / sum(counts) for counts in binned_by.values() if sum(counts)), default=100)
     charts = []
-    for name, values in lengths.items():
-        counts = binned(values, edges)
+    for name, counts in binned_by.items():
         svg = histogram(
             edges,
             [Series(name, counts)],
@@ -91,6 +93,7 @@ def _charts(material: Material) -> Html:
             log=True,
             label=f"Lengths of clips of {name}",
             height=150,
+            top=top,
         )
         rows = [
             [f"{low:.3g} to {high:.3g}", figures.count(number)]
@@ -98,5 +101,5 @@ def _charts(material: Material) -> Html:
             if number
         ]
         behind = table(["Seconds", "clips"], rows, caption=f"Lengths of clips of {name}", numbers=[1])
-        charts.append(chart(name, svg, behind, f"median {figures.seconds(quantiles(values).p50)} s"))
+        charts.append(chart(name, svg, behind, f"median {figures.seconds(quantiles(lengths[name]).p50)} s"))
     return element("div", *charts, class_="charts")

@@ -29,7 +29,8 @@ def _lead(material: Material, found: tuple[Work, ...]) -> str:
         return "What it took to build this is not recorded here."
     rate = f": {hours * 3600 / seconds:,.0f} seconds of audio per second of work" if seconds else ""
     return (
-        f"{figures.span(seconds)} of work over all stages{rate}. Pieces that ran side by side are added up."
+        f"{figures.span(seconds)} of work over all stages{rate}. Pieces that ran side by side are added up, "
+        "and a..b are stages that ran as one."
     )
 
 
@@ -49,7 +50,7 @@ def _work(found: tuple[Work, ...]) -> Html:
             figures.count(one.pieces),
             figures.count(one.received),
             figures.count(one.kept),
-            f"{one.seconds:,.1f}",
+            f"{one.seconds:,.1f}" if one.seconds >= 0.05 else "<0.1",
             f"{one.received / one.seconds:,.0f}" if one.seconds else "",
         ]
         for one in found
@@ -95,7 +96,8 @@ def commands(material: Material) -> list[str]:
     if not words:
         words = ["build", material.source.manifest.recipe]
     said = [_anonymous(word) for word in words] if public else words
-    return [shlex.join(["captionstew", *said]), "captionstew validate BUILD"]
+    folder = said[said.index("--out") + 1] if "--out" in said[:-1] else "BUILD"
+    return [shlex.join(["captionstew", *said]), shlex.join(["captionstew", "validate", folder])]
 
 
 def _anonymous(word: str) -> str:

@@ -9,6 +9,7 @@ from captionstew.report.charts import bars, chart
 from captionstew.report.facts import Rejected
 from captionstew.report.html import Html, details, element, join, paragraph, table
 from captionstew.report.material import Material
+from captionstew.report.reasons import explained
 from captionstew.report.sections.player import player
 from captionstew.report.sections.section import missing
 from captionstew.shards.manifest import Enrichment
@@ -99,7 +100,10 @@ def stopped(material: Material) -> Html | None:
     about = f"{figures.share(sum(lost.values()), whole)} of {figures.plural(whole, 'caption')}"
     lists = [_list(reason, several, material, lost[reason]) for reason, several in told.rejected.items()]
     return join(
-        head, element("div", chart("Dropped, by reason", svg, behind, about), class_="charts"), *lists
+        head,
+        element("div", chart("Dropped, by reason", svg, behind, about), class_="charts"),
+        explained(lost),
+        *lists,
     )
 
 

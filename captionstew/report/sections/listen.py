@@ -16,7 +16,7 @@ def section(material: Material) -> Section:
     if not heard:
         return Section("listen", "Listen", "There is no clip to listen to.", Html())
     evenly = f" evenly over {len(corpora)} corpora" if len(corpora) > 1 else ""
-    lead = f"{figures.plural(len(heard), 'clip')}, drawn{evenly} by a hash of their ids: the same on every machine."
+    lead = f"{figures.plural(len(heard), 'clip')}, drawn by chance{evenly}: the same ones on every machine."
     longest = max((one.sound.seconds for one in heard if one.sound), default=0.0)
     if any(one.sound and one.clip.row["duration"] > one.sound.seconds + 0.05 for one in heard):
         lead += f" Of a longer clip its first {figures.seconds(longest)} s are here."
@@ -31,7 +31,7 @@ def _filter(corpora: Sequence[str], heard: Sequence[Heard]) -> Html:
         "input",
         type="search",
         id="filter",
-        placeholder="Filter: a word, a corpus, a verdict",
+        placeholder="Filter: word, corpus, verdict",
         autocomplete="off",
         aria_label="Filter the clips",
         aria_controls="clips",

@@ -8,6 +8,7 @@ from captionstew.report.charts import bars, chart
 from captionstew.report.facts import Gone
 from captionstew.report.html import Child, Html, details, element, join, paragraph, table
 from captionstew.report.material import Material
+from captionstew.report.reasons import explained
 from captionstew.report.sections.section import Section, missing
 
 _STEPS = 8  # shades of the heat table
@@ -104,7 +105,8 @@ def _heat(found: Sequence[Flow], columns: Sequence[tuple[str, str]], material: M
         if lists
         else None
     )
-    return join(head, element("div", whole, class_="heat"), note, ids)
+    words = explained([reason for _, reason in columns])
+    return join(head, element("div", whole, class_="heat"), note, words, ids)
 
 
 def _ordered(found: Sequence[Flow], material: Material) -> list[tuple[str, str]]:
@@ -153,4 +155,7 @@ def _captions(material: Material) -> Html | None:
     ]
     about = "Captions that were dropped from clips that stayed"
     note = paragraph("Captions that went while their clip stayed:")
-    return join(note, table(["Source", "stage", "reason", "captions"], rows, caption=about, numbers=[3]))
+    words = explained([loss.reason for losses in found.values() for loss in losses])
+    return join(
+        note, table(["Source", "stage", "reason", "captions"], rows, caption=about, numbers=[3]), words
+    )

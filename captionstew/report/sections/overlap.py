@@ -2,7 +2,7 @@
 
 from captionstew.publish.facts import Compared, compared
 from captionstew.report import figures
-from captionstew.report.html import Html, element, join, paragraph, table
+from captionstew.report.html import Html, join, paragraph, table
 from captionstew.report.material import Material
 from captionstew.report.sections.section import Section
 
@@ -13,6 +13,11 @@ _METHODS = {
     "blocklist": "on a published block list",
     "fingerprint": "by sound",
 }
+
+_COUNTED = (
+    "Rows are counted as they were received: a clip with five captions may be five of them. "
+    "One found in two ways counts twice."
+)
 
 
 def section(material: Material) -> Section:
@@ -43,12 +48,12 @@ def _table(found: tuple[Compared, ...]) -> Html:
             )
             compared_with = figures.count(items) if items else "nothing at hand"
             rows.append([one.against, _METHODS.get(method, method), compared_with, figures.count(number), of])
-    head = ["Evaluation set", "how", "of it, compared", "clips found", "of which corpus"]
+    head = ["Evaluation set", "how", "of it, compared", "rows found", "of which corpus"]
     return table(head, rows, caption="Overlap with evaluation sets by method", numbers=(2, 3))
 
 
 def _methods(found: tuple[Compared, ...]) -> Html | None:
     if any("split" in one.items for one in found):
         own = "Clips of a set's own evaluation splits are no leak: they are in val or test, or left out by the recipe."
-        return paragraph(own, " A clip found in two ways counts twice.", class_="note")
-    return element("p", "A clip found in two ways counts twice.", class_="note")
+        return paragraph(f"{own} {_COUNTED}", class_="note")
+    return paragraph(_COUNTED, class_="note")

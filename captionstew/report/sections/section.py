@@ -31,3 +31,10 @@ class Section:
 def missing(text: Child) -> Html:
     """Says what is not there, and how one would come by it."""
     return paragraph(text, class_="note")
+
+
+def shares(what: str, unit: str) -> Html:
+    """Says what p5, p50 and p95 are."""
+    return paragraph(
+        f"p5, p50, p95: 5 %, half and 95 % of the {what} that many {unit} or fewer.", class_="note"
+    )

@@ -2,7 +2,11 @@
 
 import io
 import json
+import os
+import pty
+import select
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +55,8 @@ def test_the_plan_is_shown_and_one_question_asked(
     for line in (
         "upload    4 new · 0 changed · 0 same",
         "captions  15 clips",
-        "refuse    audiocaps: ids and times; the audio is nobody's to give (captions tier only: 3 clips)",
-        "--tier audio-nc (captions tier only: 6 clips)",
+        "refuse    audio of 3 clips: audiocaps under LicenseRef-YouTube: ids and times; the audio is nobody's to give",
+        "refuse    audio of 6 clips: fsd50k under CC-BY-NC-4.0: CC BY-NC, research-only; only behind a gate",
         "tag       v1.0.0  (the first release)",
         "Nothing was sent.",
     ):
@@ -69,6 +73,7 @@ def test_the_plan_is_shown_and_one_question_asked(
     assert code == 0
     assert f"{name} v1.0.0 is this very release: 15 clips" in out
     assert "There is nothing to send." in out
+    assert "Next: " in out.splitlines()[-1]
     assert len(hub.asked("commit")) == 1
 
 
@@ -92,6 +97,8 @@ def test_a_dry_run_needs_no_hub_and_says_that_it_had_none(
     [
         (("stew", "--yes"), 2, '"stew" is no name of a dataset', "ORG/NAME"),
         (("org/stew/x", "--yes"), 2, "is no name of a dataset", "ORG/NAME"),
+        (("org/stew--x", "--yes"), 2, "is no name of a dataset", "single -"),
+        (("org/stew.", "--yes"), 2, "is no name of a dataset", "ORG/NAME"),
         (("org/stew",), 2, "nobody is there to be asked", "--yes"),
         (("org/stew", "--yes", "--tag", "1.0"), 2, '"1.0" is no version', "v1.0.0"),
         (
@@ -140,6 +147,77 @@ def test_an_unsettled_corpus_or_model_stops_it_with_the_remedy(
         code, out, _ = said(capsys, *words, *more, "--json")
         assert code == 0
         assert json.loads(out)["totals"][0]["captions"] == captions
+
+
+def test_captions_of_a_model_in_a_table_of_ones_own_need_its_license_too(
+    tmp_path: Path, hub: "LoopbackHub", capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = clip(1, "folder", "CC0-1.0", captions=[caption("mine", "folder")])
+    row["captions"].append(caption("made up", "folder", "somebody/secret"))
+    make_build(tmp_path, [row])
+    words = (str(tmp_path), hub.fresh(), "--dry-run", "--json")
+    code, _, err = said(capsys, *words)
+    assert code == 1
+    assert "captions by somebody/secret may not be published as things stand" in err
+    assert not list((tmp_path / "release").glob("files/*"))
+    for more, texts in ((("--without", "llm"), ["mine"]),
+                        (("--allow-model", "somebody/secret=it is ours"), ["mine", "made up"])):  # fmt: skip
+        code, out, err = said(capsys, *words, *more)
+        assert code == 0, err
+        folder = Path(json.loads(out)["folder"])
+        (path,) = folder.glob("data/captions/folder/*.parquet")
+        published = pq.read_table(path)
+        assert [one["text"] for one in published["captions"][0].as_py()] == texts
+        assert published["tags"].to_pylist() == [["tone"]]  # the words of its owner stay
+
+
+def test_ctrl_c_ends_the_question(build: Path, hub: "LoopbackHub", tmp_path: Path) -> None:
+    """On a terminal of its own: libraries have signals go unheard while Python reads."""
+    line = [sys.executable, "-m", "captionstew", "publish", str(build), hub.fresh()]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, line, hub.environment(tmp_path, xet=False))
+    heard, asked = b"", False
+    while True:
+        ready, _, _ = select.select([terminal], [], [], 20)
+        try:
+            chunk = os.read(terminal, 65536) if ready else b""
+        except OSError:  # it is over
+            break
+        if not chunk:
+            os.kill(pid, signal.SIGKILL)
+            break
+        heard += chunk
+        if not asked and b"[y/N]" in heard:
+            asked = True
+            os.write(terminal, b"\x03")
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 130, heard.decode()
+    assert b"stopped; what was made and sent is kept" in heard
+
+
+def test_a_token_that_the_hub_does_not_know_is_told_before_any_work(
+    build: Path, hub: "LoopbackHub", capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_ofNobody")
+    code, _, err = said(capsys, str(build), hub.fresh(), "--yes")
+    assert code == 1
+    assert "the Hub refused" in err
+    assert "hint: hf auth login" in err
+    assert "hf_ofNobody" not in err
+    assert not list((build / "release").glob("files/*"))
+
+
+def test_a_dry_run_does_not_wait_for_a_hub_that_fails(
+    build: Path, hub: "LoopbackHub", capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.fail("info", status=503, times=100)
+    code, out, err = said(capsys, str(build), hub.fresh(), "--dry-run", "--json")
+    assert code == 0
+    assert "the Hub cannot be looked at" in err
+    assert "503" in err
+    assert len(hub.asked("info")) == 1
+    assert json.loads(out)["tag"] == "v1.0.0"
 
 
 def test_a_stopped_upload_goes_on(

@@ -127,6 +127,28 @@ def test_a_folder_of_something_else_is_left_alone(build: Path, tmp_path: Path) -
         export(build, build, Jsonl("none"))
 
 
+def test_a_file_is_no_folder_to_write_to(build: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(BuildError, match=r"out cannot be a folder"):
+        export(build, tmp_path / "out", Jsonl("none"))
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("form", "package"), [(Jsonl(), "polars"), (WebDataset(), "webdataset"), (Lhotse(), "lhotse")]
+)
+def test_the_lines_in_the_readme_run_as_they_stand(
+    form: Form, package: str, build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(package)
+    export(build, tmp_path, form)
+    monkeypatch.chdir(tmp_path)
+    lines = (tmp_path / "README.md").read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    told: dict[str, Any] = {}
+    exec(lines, told)
+    assert len(told["clips"]) == 70 if "clips" in told else len(told["samples"]) and told["captions"]
+
+
 def test_audio_that_no_other_tool_reads_becomes_flac(
     make_build: Callable[..., Path], build: Path, tmp_path: Path
 ) -> None:

@@ -62,7 +62,8 @@ def build(tmp_path: Path) -> Path:
 def test_a_dry_run_is_a_whole_repository_that_keeps_every_promise(build: Path, tmp_path: Path) -> None:
     made = prepare(order(build), Standing(), documents)
     assert (made.release.tag, made.withdrawn, made.plan.changed, made.plan.same) == ("v1.0.0", 0, (), ())
-    assert made.plan.bytes == made.plan.total == sum(one.bytes for one in made.release.files)
+    texts = sum(map(len, made.repository.documents.values()))
+    assert made.plan.bytes == made.plan.total == sum(one.bytes for one in made.release.files) + texts
     folder = tmp_path / "repository"
     write_folder(made.repository, folder)
     assert (folder / "README.md").is_file()
@@ -89,7 +90,7 @@ def test_the_same_build_again_changes_nothing(build: Path, tmp_path: Path) -> No
     assert (again.step, again.release.tag, again.plan.nothing) == (None, "v1.0.0", True)
     noted = prepare(order(build, notes=("a word",)), standing, texts)
     assert (noted.release.tag, noted.plan.documents) == ("v1.0.1", ("README.md", "SHA256SUMS"))
-    assert noted.plan.bytes == 0
+    assert noted.plan.bytes == sum(len(noted.repository.documents[path]) for path in noted.plan.documents)
 
 
 def test_an_upload_that_was_stopped_before_its_tag_is_the_same_release_again(

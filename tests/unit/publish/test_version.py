@@ -53,7 +53,7 @@ TRAIN, TEST = {"fs:1": "a", "fs:2": "b"}, {"fs:8": "x", "fs:9": "y"}
         ({"train": TRAIN, "test": TEST, "macs__test": {"fs:5": "e"}}, (), "minor", "1 corpus added: macs"),
         ({"train": TRAIN, "test": TEST | {"fs:7": "w"}}, (), "major", "clotho test has 1 clip more"),
         ({"train": TRAIN, "test": {"fs:8": "x"}}, (), "major", "clotho test has 1 clip fewer"),
-        ({"train": TRAIN, "test": {"fs:8": "x"}}, ("fs:9",), "patch", "removed or mended"),
+        ({"train": TRAIN, "test": {"fs:8": "x"}}, ("fs:9",), "patch", "1 evaluation clip taken down"),
         ({"train": TRAIN, "test": TEST | {"fs:9": "z"}}, (), "major", "1 clip with other audio"),
         ({"train": {"fs:1": "a"}, "test": TEST | {"fs:2": "b"}}, (), "major", "clotho test has 1 clip more"),
         ({"train": TRAIN}, (), "major", "clotho test has 2 clips fewer"),

@@ -69,3 +69,17 @@ def test_a_table_stands_behind_or_beside_each_chart() -> None:
     behind = chart("Title", Html("<svg></svg>"), Html("<table></table>"))
     assert behind.index("<details>") < behind.index("<table>")
     assert "<details>" not in chart("Title", Html("<svg></svg>"), Html("<table></table>"), beside=True)
+
+
+def test_pictures_beside_each_other_share_an_axis_where_it_is_given() -> None:
+    edges, few, many = [0.0, 1.0, 2.0], Series("few", [1, 9]), Series("many", [5, 5])
+    alone = [histogram(edges, [one], across="s", up="share", label="x") for one in (few, many)]
+    shared = [histogram(edges, [one], across="s", up="share", label="x", top=90) for one in (few, many)]
+    assert _percents(shared[0]) == _percents(shared[1])
+    assert _percents(alone[0]) != _percents(alone[1])
+
+
+def _percents(drawn: Html) -> list[str]:
+    return [
+        node.text or "" for node in ElementTree.fromstring(drawn).iter() if (node.text or "").endswith("%")
+    ]

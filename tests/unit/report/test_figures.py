@@ -22,6 +22,8 @@ from captionstew.report import figures
         (figures.share(1, 100_000), "<0.1 %"),
         (figures.share(999, 1000), ">99 %"),
         (figures.share(7, 7), "100 %"),
+        (figures.span(0.0), "0.0 s"),
+        (figures.span(0.04), "<0.1 s"),
         (figures.span(59.7), "1 min 00 s"),
         (figures.span(7740), "2 h 09 min"),
         (figures.plural(1, "clip"), "1 clip"),

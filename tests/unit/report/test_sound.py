@@ -8,7 +8,7 @@ import soundfile
 
 from captionstew.audio.codec import Undecodable
 from captionstew.audio.encode import encode
-from captionstew.report.sound import sound
+from captionstew.report.sound import _spectrogram, sound
 
 
 def tone(seconds: float, rate: int = 16_000, hertz: float = 1000.0) -> np.ndarray:
@@ -65,3 +65,19 @@ def test_the_data_are_small() -> None:
 def test_damaged_audio_is_said_to_be_so() -> None:
     with pytest.raises(Undecodable):
         sound(b"fLaC and nothing else", "flac", 10.0)
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(8_000, 0.3), (16_000, 9.7), (44_100, 2.0)])
+def test_the_spectrogram_is_that_of_librosa(rate: int, seconds: float) -> None:
+    librosa = pytest.importorskip("librosa")
+    pcm = (tone(seconds, rate) + np.random.default_rng(2).integers(-500, 500, round(seconds * rate))).astype(
+        "i2"
+    )
+    levels, _ = _spectrogram(pcm, rate)
+    window = {8_000: 512, 16_000: 1024, 44_100: 2048}[rate]
+    hop = max(window // 16, -(-len(pcm) // 320))
+    power = librosa.feature.melspectrogram(
+        y=pcm.astype(np.float32) / 32768, sr=rate, n_fft=window, hop_length=hop, n_mels=96, fmax=rate / 2
+    )
+    expected = librosa.power_to_db(power, ref=float(power.max()), top_db=70) / 70 + 1
+    np.testing.assert_allclose(levels, expected, atol=2e-4)

@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 import platform
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from captionstew.errors import BuildError
-from captionstew.shards.atomic import clear_partial, replacing, write_bytes
+from captionstew.shards.atomic import clear_partial, disk_errors, replacing, write_bytes
 
 
 def test_a_failure_leaves_the_old_file_and_no_temporary_one(tmp_path: Path) -> None:
@@ -62,3 +63,13 @@ def test_what_killed_writers_left_can_be_cleared(tmp_path: Path) -> None:
     (tmp_path / "data" / "train.parquet").touch()
     assert clear_partial(tmp_path) == 1
     assert os.listdir(left.parent) == ["train.parquet"]
+
+
+def test_a_folder_that_no_option_chooses_is_not_told_to_be_another(tmp_path: Path) -> None:
+    for option, hint in (
+        ("--out", "or choose another with --out; the same"),
+        ("", "free some space; the same"),
+    ):
+        with pytest.raises(BuildError) as caught, disk_errors(tmp_path / "file", option):
+            raise OSError(errno.ENOSPC, "full")
+        assert hint in caught.value.hint

@@ -12,23 +12,23 @@ def count(number: int | None) -> str:
         return UNKNOWN
     if number < 100_000:
         return f"{number:,}"
-    return _three(number / 1e3) + " k" if number < 999_500 else _three(number / 1e6) + " M"
+    return three(number / 1e3) + " k" if number < 999_500 else three(number / 1e6) + " M"
 
 
 def hours(number: float | None) -> str:
     """`0.20`, `37.1`, `2,769`; `?` where nobody knows."""
     if number is None:
         return UNKNOWN
-    return f"{number:,.0f}" if number >= 1000 else _three(number) if number >= 1 else f"{number:.2f}"
+    return f"{number:,.0f}" if number >= 1000 else three(number) if number >= 1 else f"{number:.2f}"
 
 
 def size(number: float) -> str:
     """`980 B`, `16.6 MB`, `3.2 TB`: decimal, as disks are sold."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 999.5:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{_three(number)} {unit}"
+            return f"{number:.0f} {unit}" if unit == "B" else f"{three(number)} {unit}"
         number /= 1000
-    return f"{_three(number)} TB"
+    return f"{three(number)} TB"
 
 
 def span(seconds: float) -> str:
@@ -81,5 +81,6 @@ def licenses(names: Iterable[str]) -> str:
     )
 
 
-def _three(number: float) -> str:
+def three(number: float) -> str:
+    """Three digits: `9.21`, `41.2`, `832`."""
     return f"{number:.2f}" if number < 9.995 else f"{number:.1f}" if number < 99.95 else f"{number:.0f}"

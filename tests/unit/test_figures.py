@@ -2,7 +2,7 @@
 
 import pytest
 
-from captionstew.cli import figures
+from captionstew import figures
 
 
 @pytest.mark.parametrize(
