@@ -75,8 +75,10 @@ def quick_words(library: ctypes.CDLL, pcm: Pcm, tables: Tables) -> Words:
     pcm = np.ascontiguousarray(pcm, np.int16)
     energies = np.empty((count, BITS + 1), np.float32)
     words = np.empty(count - _BEYOND, np.uint32)
-    given = _given(tables)[0]
-    _function(library)(pcm.ctypes.data, given, count, energies.ctypes.data, words.ctypes.data)
+    given = _given(
+        tables
+    )  # held until C has read what it points to: another thread may put its own into the cache
+    _function(library)(pcm.ctypes.data, given[0], count, energies.ctypes.data, words.ctypes.data)
     return words
 
 

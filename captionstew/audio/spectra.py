@@ -56,10 +56,11 @@ def quick_spectra(library: ctypes.CDLL, pcm: Pcm, rate: int) -> Spectra:
     """The sums by the library that is made of spectra.c."""
     frames, used = _frames(np.ascontiguousarray(pcm, np.int16))
     count = len(frames)
+    tables = _tables(rate)  # held until C has read them: another thread may put its own into the cache
     sums, energies, weighted = np.empty((3, count), np.float32)
     bins = np.zeros(FRAME // 2 + 1)
     _function(library)(
-        frames.ctypes.data, count, *_addresses(rate),
+        frames.ctypes.data, count, *(table.ctypes.data for table in tables),
         sums.ctypes.data, energies.ctypes.data, weighted.ctypes.data, bins.ctypes.data,
     )  # fmt: skip
     energies *= np.float32(0.25 / (_FULL * FRAME) ** 2)
@@ -119,11 +120,6 @@ def _tables(rate: int) -> tuple[Floats, npt.NDArray[np.int32], Floats]:
         place.astype(np.int32),
         (_weights(rate) / 4).astype(np.float32),
     )
-
-
-@cache
-def _addresses(rate: int) -> tuple[int, ...]:
-    return tuple(table.ctypes.data for table in _tables(rate))
 
 
 @cache

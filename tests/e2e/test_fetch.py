@@ -36,7 +36,7 @@ def checkout(tmp_path: Path, site: Site, melody: Callable[..., Any]) -> Path:
     (folder / "pipelines" / "corpora").mkdir(parents=True)
     for name in ("captionstew", "schemas", "training"):
         (folder / name).symlink_to(REPOSITORY / name)
-    for pattern in ("*.py", "corpora/*.toml"):
+    for pattern in ("*.py", "events", "prompts", "corpora/*.toml"):
         for known in (REPOSITORY / "pipelines").glob(pattern):
             (folder / known.relative_to(REPOSITORY)).symlink_to(known)
     sounds = {f"{number}.flac": _flac(melody(number, seconds=2.0)) for number in range(NUM_CLIPS)}

@@ -116,8 +116,9 @@ def test_both_versions_train(at_home: Story) -> None:
     assert set(at_home.gone) <= old - new
 
 
-def test_both_versions_load_in_other_libraries(at_home: Story) -> None:
+def test_both_versions_load_in_other_libraries(at_home: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = pytest.importorskip("datasets", reason="the Hub's own loader is not here")
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", at_home.hub.url)  # read when it was imported
     from huggingface_hub import HfFileSystem
 
     ids, tags = {}, ("v1.0.0", at_home.second["tag"])

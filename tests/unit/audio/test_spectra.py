@@ -1,13 +1,14 @@
 """The sums over spectra: by C and by scipy, against the plain definition."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from captionstew.audio.codec import Pcm
 from captionstew.audio.compiled import compiled
-from captionstew.audio.spectra import FRAME, Spectra, _believed, agree, quick_spectra, slow_spectra
+from captionstew.audio.spectra import FRAME, Spectra, _believed, _tables, agree, quick_spectra, slow_spectra
 
 Way = Callable[[Pcm, int], Spectra]
 
@@ -57,3 +58,13 @@ def test_a_tone_stands_in_its_bin(way: Way) -> None:
 def test_samples_may_be_a_view_with_gaps() -> None:
     pcm = noise(40 * FRAME)
     assert agree(quick(pcm[::2], 16_000), quick(pcm[::2].copy(), 16_000))
+
+
+def test_threads_that_begin_together_agree() -> None:
+    quick(noise(FRAME), 16_000)
+    pcm, expected = noise(30 * FRAME), quick(noise(30 * FRAME), 16_000)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(100):
+            _tables.cache_clear()
+            for one in pool.map(lambda _: quick(pcm, 16_000), range(4)):
+                np.testing.assert_array_equal(one.weighted, expected.weighted)
