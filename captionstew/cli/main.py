@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from captionstew import __version__
 from captionstew.cli.commands import COMMANDS, overview
 from captionstew.cli.console import Console
+from captionstew.cli.extras import lacking
 from captionstew.cli.parser import Command
 from captionstew.corpora.strict import nearest
 from captionstew.errors import StewError, UsageError
@@ -59,6 +60,11 @@ def _answered(words: list[str], console: Console) -> int:
     except StewError as error:
         console.fault(error, error.exit_code)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if not (told := lacking(error)):
+            raise
+        console.fault(told, told.exit_code)
+        return told.exit_code
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 from captionstew.errors import FetchError, IncompleteError, StewError
-from captionstew.fetch.address import Hub
+from captionstew.fetch.address import Hub, masked, unsigned
 from captionstew.fetch.patience import PASSING, asked_wait
 from captionstew.fetch.progress import Moved, Watch
 from captionstew.fetch.promise import Promise, checked
@@ -181,13 +181,7 @@ def _later(place: Hub, error: Exception) -> IncompleteError:
 def _line(error: BaseException) -> str:
     """The first line of what an error says, without the signatures that addresses carry."""
     text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return re.sub(r"\?\S+", "", text).strip()
-
-
-def masked(record: logging.LogRecord) -> bool:
-    """A filter of its logs: the library warns with whole addresses; their signatures let anybody in."""
-    record.msg, record.args = re.sub(r"\?\S+", "", record.getMessage()), None
-    return True
+    return unsigned(text).strip()
 
 
 def _counting(name: str, web: Web, watch: Watch) -> Any:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from captionstew.errors import IncompleteError, StewError
-from captionstew.fetch.hub import masked
+from captionstew.fetch.address import masked
 from captionstew.fetch.patience import PASSING, Patience, asked_wait
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,6 @@ from typing import Any
 
 from captionstew.errors import BuildError, StewError
 from captionstew.shards.atomic import disk_errors, write_bytes
-from captionstew.train.launch import gpus
 from captionstew.train.metrics import METRICS
 from captionstew.train.run import Run
 
@@ -108,6 +107,8 @@ def check_free(path: Path) -> None:
 
 def environment() -> Mapping[str, Any]:
     """What the run's figures depend on besides its recipe: packages, machine, revision of the code."""
+    from captionstew.train.launch import gpus  # it imports torch, which commands that look at runs do without
+
     found = {d.metadata["Name"]: d.version for d in distributions() if d.metadata["Name"] in _PACKAGES}
     return {
         "python": sys.version.split()[0], "platform": platform.platform(), "processor": platform.processor(),
