@@ -1,6 +1,8 @@
 """The settings of batches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 from captionstew.errors import StewError
@@ -19,6 +21,9 @@ class Batching:
     own, or with `none`. Without `shuffle` it is one pass in the order of the clips, sorted within windows, crops
     from the middle.
 
+    `styles` are the odds of `one`: a style by weight among those that the clip's captions have (1 if not named; see
+    `shards.styles`), and of that style another caption each epoch.
+
     `hold_out` is the share of recordings that is kept apart; `held_out` chooses those instead of the others. Of more
     than `limit` items, so many are chosen once and for all.
     """
@@ -36,6 +41,7 @@ class Batching:
     held_out: bool = False
     limit: int = 0  # none
     mixture: Mixture = field(default_factory=Mixture)
+    styles: Mapping[str, float] = field(default_factory=dict)
     shuffle: bool = True
     seed: int = 0
 
@@ -47,3 +53,8 @@ class Batching:
         if self.spread < 0 or not 0 <= self.hold_out < 1:
             hint = "choose 0 or more, and a share from 0 to less than 1"
             raise StewError(f"a spread of {self.spread}, a hold-out of {self.hold_out}", hint=hint)
+        weights = self.styles.values()
+        if weights and not (all(0 <= weight < inf for weight in weights) and self.captions == "one"):
+            cause = f"weights {dict(self.styles)}, captions {self.captions!r}"
+            hint = "give numbers of 0 or more, and take `one` caption of each clip"
+            raise StewError("styles of captions cannot be drawn so", cause=cause, hint=hint)

@@ -16,9 +16,10 @@ from captionstew.shards.partition import batch_sizes
 from captionstew.shards.read import Clips
 from captionstew.shards.shuffle import Words, hashed, permuted
 from captionstew.shards.sources import Integers, Selection
+from captionstew.shards.styles import Styles
 from captionstew.shards.withdrawn import withdrawn
 
-_ORDER, _CAPTION, _CROP = range(1, 4)  # keys of the draws
+_ORDER, _CAPTION, _CROP, _STYLE = 1, 2, 3, 5  # keys of the draws; 4 is a limit's
 _LOOKED_AT = 12  # windows that stand for all
 _VERSION = 2  # of how the stream is made: positions of another one mean other batches
 
@@ -74,10 +75,11 @@ class Plan:
         sample_rate: int = 16_000,
         chosen: npt.NDArray[np.bool_] | None = None,
         withdrawn: npt.NDArray[np.bool_] | None = None,
+        styles: Styles | None = None,
     ) -> None:
         self.batching, self.sample_rate = batching, sample_rate
-        self.num_samples, self._num_captions = num_samples, num_captions
-        selection = Selection(num_samples, num_captions, batching, sample_rate, chosen, withdrawn)
+        self.num_samples, self._num_captions, self._styles = num_samples, num_captions, styles
+        selection = Selection(num_samples, num_captions, batching, sample_rate, chosen, withdrawn, styles)
         self._sources, self.left_out = selection.sources(corpora), selection.left_out
         if not self._sources:
             cause = ", ".join(f"{count:,} {reason}" for reason, count in self.left_out.items() if count)
@@ -109,7 +111,10 @@ class Plan:
             raise StewError("sample rates differ", where=str(clips.folder), hint="build with one sample rate")
         corpora = {name: clips.ranges(name, batching.split) for name in batching.corpora or names}
         chosen = held_out(clips, batching.hold_out) == batching.held_out if batching.hold_out else None
-        return cls(clips.num_samples, clips.num_captions, corpora, batching, rate, chosen, withdrawn(clips))
+        styles = Styles(clips, batching.styles) if batching.styles else None
+        return cls(
+            clips.num_samples, clips.num_captions, corpora, batching, rate, chosen, withdrawn(clips), styles
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -204,17 +209,21 @@ class Plan:
         seed = self.batching.seed
         chance = hashed(seed, turns, clips, 0 if captions is None else captions)
         if captions is None:
-            captions = np.full(len(clips), -1)
-            if (
-                self.batching.captions == "one"
-            ):  # the first by chance, then in turn, so that none is forgotten
-                captions = (_number(hashed(seed, _CAPTION, clips)) + turns) % self._num_captions[clips]
+            captions = self._one(clips, turns) if self.batching.captions == "one" else np.full(len(clips), -1)
         num_samples = self.num_samples[clips].astype(np.int64)
         lengths = np.minimum(num_samples, int(self.batching.longest * self.sample_rate))
         starts = (num_samples - lengths) // 2
         if self.batching.shuffle and len(cropped := np.flatnonzero(starts)):
             starts[cropped] = _number(hashed(chance[cropped], _CROP)) % (num_samples - lengths + 1)[cropped]
         return Items(clips, captions, starts, lengths, _number(chance))
+
+    def _one(self, clips: Integers, turns: Integers) -> Integers:
+        """A caption of each clip: the first by chance, then in turn, so that none is forgotten."""
+        seed = self.batching.seed
+        turn = _number(hashed(seed, _CAPTION, clips)) + turns
+        if self._styles:
+            return self._styles.draw(clips, hashed(seed, _STYLE, turns, clips), turn)
+        return turn % self._num_captions[clips]
 
     def _cut(self, items: Items) -> tuple[Items, Integers]:
         """The items from long to short, and how many of them make each batch."""
@@ -244,6 +253,7 @@ def _remedy(plan: Plan) -> str:
         return "hold out a greater share, or do without a validation"
     remedies = {
         "uncaptioned": "captionstew inspect shows what was built; in a table, name the column `caption`",
+        "without a caption of these styles": "give more styles a weight above 0",
         "short": "lower the least seconds of a clip",
         "held out": "hold out a smaller share",
     }

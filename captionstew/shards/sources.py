@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from captionstew.shards.batching import Batching
 from captionstew.shards.shuffle import permuted
+from captionstew.shards.styles import Styles
 
 Integers = npt.NDArray[Any]
 
@@ -37,6 +38,7 @@ class Selection:
     sample_rate: int
     chosen: npt.NDArray[np.bool_] | None = None  # of all clips
     withdrawn: npt.NDArray[np.bool_] | None = None
+    styles: Styles | None = None
     left_out: dict[str, int] = field(default_factory=dict)
 
     def sources(self, corpora: Mapping[str, Sequence[range]]) -> dict[str, Source]:
@@ -55,6 +57,8 @@ class Selection:
         clips = self._kept(clips, self.num_samples[clips] >= max(shortest, 1), "short")
         if self.batching.captions != "none":
             clips = self._kept(clips, self.num_captions[clips] > 0, "uncaptioned")
+        if self.styles:
+            clips = self._kept(clips, self.styles.reach()[clips], "without a caption of these styles")
         if self.batching.captions == "all":
             counts = self.num_captions[clips].astype(np.int64)
             first = np.repeat(np.cumsum(counts) - counts, counts)

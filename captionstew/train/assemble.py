@@ -1,6 +1,6 @@
 """From a frozen run to its parts: data, encoder, objective, optimisers, validation, ready to step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -112,7 +112,8 @@ def batching(run: Run) -> Batching:
     return Batching(
         seconds=data.seconds, squares=data.seconds * data.longest, longest=data.longest, shortest=data.shortest,
         captions=data.captions, split=data.split, corpora=data.corpora, hold_out=data.hold_out,
-        mixture=_mixture(data), seed=run.seed,
+        mixture=Mixture(data.temperature, _weights(data.weights, "weights=clotho=2,audiocaps=1")),
+        styles=_weights(data.styles, "styles=human=3,flap=1"), seed=run.seed,
     )  # fmt: skip
 
 
@@ -130,17 +131,16 @@ def made_augmentation(augment: Augment) -> Augmentation:
     return Augmentation(tuple(waves), spectra[augment.spec])
 
 
-def _mixture(data: Data) -> Mixture:
+def _weights(words: Sequence[str], name: str) -> dict[str, float]:
+    """Weights as a recipe writes them, such as `clotho=2`; RecipeError for any that is none."""
     weights = {}
-    for text in data.weights:
-        name, _, number = text.partition("=")
+    for word in words:
+        key, _, number = word.partition("=")
         try:
-            weights[name] = float(number)
+            weights[key] = float(number)
         except ValueError:
-            raise RecipeError(
-                f'the weight "{text}" is none', hint="--set data.weights=clotho=2,audiocaps=1"
-            ) from None
-    return Mixture(data.temperature, weights)
+            raise RecipeError(f'the weight "{word}" is none', hint=f"--set data.{name}") from None
+    return weights
 
 
 def _freeze(run: Run, learner: Learner) -> None:

@@ -90,6 +90,9 @@ class Data:
     captions: Literal["one", "all"] = "one"
     temperature: float = 1.0  # 1: corpora by their hours; above: small ones more often
     weights: tuple[str, ...] = ()  # or by weights of every corpus: "audiocaps=2", "clotho=1"
+    styles: tuple[
+        str, ...
+    ] = ()  # odds of a caption by its style or prompt, 1 if not named: "human=3", "flap=1"
     validation: str = "val"  # the split that is passed now and then
     hold_out: float = 0.0  # else: this share of the clips, by hash of their ids, is kept out of training
     validation_clips: int = 2_000
@@ -101,6 +104,9 @@ class Data:
         if not 0 <= self.hold_out < 1:
             hint = "choose a share from 0 to less than 1, such as 0.1"
             raise RecipeError(f"data.hold_out is {self.hold_out:g}", hint=hint)
+        if self.styles and self.captions == "all":
+            hint = "--set data.captions=one"
+            raise RecipeError("data.styles are the odds of one caption, and data.captions is all", hint=hint)
 
 
 @dataclass(frozen=True)

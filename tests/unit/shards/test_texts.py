@@ -62,7 +62,7 @@ def test_without_a_place_to_write_it_serves_this_process(
 ) -> None:
     (build / CAPTIONS).mkdir(parents=True)
     captions = Texts(Clips(build))
-    assert "the captions' index lasts as long as this process" in caplog.text
+    assert "index/captions.arrow lasts as long as this process" in caplog.text
     assert [captions[clip] for clip in (20, 21, 22)] == [[], ["tone 1"], ["tone 2", "beep 2"]]
 
 
