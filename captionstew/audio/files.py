@@ -3,8 +3,10 @@
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
+from errno import ELOOP, ENOENT, ENOTDIR
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 import polars as pl
 
@@ -32,6 +34,7 @@ FILES = {
     "length": pl.Int64,
     "modified": pl.Int64,
 }
+_ENDINGS = (*SUFFIXES, ".tar")
 _ROWS = 1 << 16  # files at a time
 _SUFFIX_PATTERN = r"(?i)\.(" + "|".join(s[1:] for s in SUFFIXES) + r")$"
 
@@ -51,11 +54,9 @@ def audio_files(roots: Sequence[Path]) -> pl.DataFrame:
 
 
 def _found(number: int, root: Path) -> Iterator[tuple[int, str, str, int, int, int]]:
-    for path in _walk(root):
-        relative = path.relative_to(root).as_posix()
-        state = path.stat()
-        if path.suffix.lower() == ".tar":
-            yield from ((number, relative, *member, state.st_mtime_ns) for member in _members(path))
+    for relative, path, state in _walk(str(root)):
+        if relative.lower().endswith(".tar"):
+            yield from ((number, relative, *member, state.st_mtime_ns) for member in _members(Path(path)))
         else:
             yield number, relative, relative, -1, state.st_size, state.st_mtime_ns
 
@@ -70,7 +71,8 @@ def stem(path: pl.Expr) -> pl.Expr:
     return bare(path.str.split("/").list.last())
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def _walk(root: str) -> Iterator[tuple[str, str, os.stat_result]]:
+    """Path in the root, path and state of each file; by plain strings, a third of the time that `Path` takes."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         state = os.stat(folder)
@@ -79,10 +81,19 @@ def _walk(root: Path) -> Iterator[Path]:
             continue
         seen.add((state.st_dev, state.st_ino))
         folders[:] = sorted(name for name in folders if _usable(name))
+        inside = Path(folder).relative_to(root).as_posix()
+        before = "" if inside == "." else f"{inside}/"
         for name in sorted(files):
-            path = Path(folder, name)
-            if name.lower().endswith((*SUFFIXES, ".tar")) and _usable(name) and path.is_file():
-                yield path
+            if name.lower().endswith(_ENDINGS) and _usable(name):
+                path = os.path.join(folder, name)
+                try:
+                    state = os.stat(path)
+                except OSError as error:
+                    if error.errno in {ENOENT, ENOTDIR, ELOOP}:  # a link to nothing, or to itself
+                        continue
+                    raise
+                if S_ISREG(state.st_mode):
+                    yield before + name, path, state
 
 
 def _members(path: Path) -> Iterator[tuple[str, int, int]]:

@@ -111,6 +111,7 @@ def test_linked_folders_are_followed_once_and_loops_end(tmp_path: Path) -> None:
 def test_links_to_nothing_and_folders_called_like_audio_are_passed_over(tmp_path: Path) -> None:
     touch(tmp_path, "folder.wav/1.wav")
     (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    (tmp_path / "self.wav").symlink_to(tmp_path / "self.wav")
     assert names(tmp_path) == ["folder.wav/1.wav"]
 
 
