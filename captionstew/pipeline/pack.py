@@ -19,6 +19,7 @@ from captionstew.digest import digest
 from captionstew.errors import BuildError
 from captionstew.pipeline.cuts import cuts
 from captionstew.pipeline.disk import replacing_table
+from captionstew.pipeline.memory import give_back_memory, keep_freed_memory
 from captionstew.pipeline.reach import reach_plan
 from captionstew.pipeline.stage import Sink, Tables
 from captionstew.schema import AUDIO, schema
@@ -87,7 +88,11 @@ def plan_pieces(
 def run_piece(piece: Piece) -> Written:
     """Write the shard."""
     reach_plan(piece.plan / "clips.parquet")
-    return write_shard(piece.path, _tables(piece), piece.schema, piece.expected_bytes)
+    keep_freed_memory()
+    try:
+        return write_shard(piece.path, _tables(piece), piece.schema, piece.expected_bytes)
+    finally:
+        give_back_memory()
 
 
 def _write_plan(plan: Path, tables: Tables, audio: pl.LazyFrame) -> None:
