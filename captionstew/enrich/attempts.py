@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from captionstew.enrich.engine import Answer, Ask, Engine
-from captionstew.enrich.guard import Rules, Verdict, judge
+from captionstew.enrich.guard import Rules, Verdict, again, judge
 from captionstew.enrich.repair import repair
 from captionstew.enrich.store import Store
 from captionstew.enrich.want import Want
@@ -66,6 +66,20 @@ class Judging:
         text = repair(answer.text) if self.repairs else answer.text
         return Made(want, attempt, answer, text, judge(want.item, text, answer.finish, self.rules), rejected)
 
+    def apart(self, several: Iterable[Made]) -> Iterator[Made]:
+        """The captions of each clip, which follow one another, and none of them kept that is like an earlier one."""
+        clip, before = "", list[str]()
+        for made in several:
+            if made.want.item.clip_id != clip:
+                clip, before = made.want.item.clip_id, []
+            if made.verdict.kept:
+                verdict = again(made.text, before, self.rules)
+                if verdict.kept:
+                    before.append(made.text)
+                else:
+                    made = replace(made, verdict=verdict)
+            yield made
+
 
 @dataclass(frozen=True)
 class Attempts:
@@ -85,14 +99,14 @@ class Attempts:
     seen: Callable[[], None] = lambda: None  # called after each answer of the model
 
     def __call__(self, wants: Sequence[Want]) -> list[Made]:
-        """One result for each want, in their order."""
+        """One result for each want, in their order, which is clip by clip."""
         done: dict[int, Made] = {}
         left = list(range(len(wants)))
         for attempt in range(self.retries + 1):
             left = self._round(wants, left, attempt, done)
             if not left:
                 break
-        return [done[place] for place in range(len(wants))]
+        return list(self.judging.apart(done[place] for place in range(len(wants))))
 
     def _round(
         self, wants: Sequence[Want], places: Sequence[int], attempt: int, done: dict[int, Made]

@@ -60,6 +60,11 @@ class Detector:
         short = (self.window, self.hop) if self.timeline else ()
         return digest(revision_of(self.located()), self.pooling, short, self.precision)
 
+    @property
+    def label(self) -> str:
+        """As provenance names it: the model, and the commit or the hash of its files."""
+        return f"{self.model}@{revision_of(self.located())}"
+
     def located(self) -> Path:
         """The model's folder or file on this machine, fetched from the Hub if need be; RecipeError if there is none."""
         path = Path(self.model).expanduser()

@@ -15,6 +15,7 @@ from captionstew.enrich.reading import Reading, read
 from captionstew.enrich.sounds import Claim
 
 KEPT = "kept"
+_AGAIN = "near-duplicate"
 _QUOTED = re.compile(r'["\u201c\u201d\u00ab\u00bb][^"\u201c\u201d\u00ab\u00bb]*')
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
 
@@ -30,7 +31,7 @@ class Rules:
     agreement: float = 0.75  # share of several originals that must say an event for it to be required
     repeated_words: int = 5  # a run of so many words may stand once
     most_repeated: float = 0.3  # share of word pairs that were there before
-    resemblance: float = 0.9  # word pairs in common with an original: beyond, it is a copy
+    resemblance: float = 0.9  # word pairs in common with another caption of the clip: beyond, it is a copy
     most_foreign: float = 0.1  # share of letters outside the Latin script
     transcript_words: int = 5  # a run of so many words of what is said may not be in the caption
     allow: tuple[str, ...] = ()
@@ -70,12 +71,21 @@ def judge(item: Item, text: str, finish: str, rules: Rules) -> Verdict:
     return Verdict(True)
 
 
+def again(text: str, before: Sequence[str], rules: Rules) -> Verdict:
+    """The verdict on a text that `judge` keeps, beside those that its clip has got `before`: no copy of them stays."""
+    if not before or _AGAIN in rules.allow:
+        return Verdict(True)
+    found = form.copies(read(text).words, [read(one).words for one in before], rules.resemblance)
+    return Verdict(False, _AGAIN, found) if found else Verdict(True)
+
+
 def _refusal(case: Case, _: Rules) -> str:
     return residue.refusal(case.text, case.said, case.source.words)
 
 
 def _residue(case: Case, _: Rules) -> str:
-    return residue.residue(case.text, case.said, case.source.words)
+    found = residue.residue(case.text, case.said, case.source.words)
+    return found or residue.template(case.text, case.read.words, case.item.captions)
 
 
 def _leak(case: Case, _: Rules) -> str:
@@ -204,4 +214,4 @@ _RULES: tuple[tuple[str, Callable[[Case, Rules], str]], ...] = (
     ("lost-event", _lost),
     ("invented-sound", _invented),
 )
-REASONS = ("empty", *(reason for reason, _ in _RULES))
+REASONS = ("empty", *(reason for reason, _ in _RULES), _AGAIN)

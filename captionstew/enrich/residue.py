@@ -1,9 +1,13 @@
 """Residue: what a model leaves of itself and of its prompt in a text that should describe a sound."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from functools import cache
 
+from captionstew.digest import digest
 from captionstew.enrich.lexicon import lists
+from captionstew.enrich.prompt import Prompt, prompt, prompts
+from captionstew.enrich.reading import words as words_of
 
 _SEARCHED = re.IGNORECASE
 # A pattern is tried where one of its words is in the text and not in the source: somebody may be heard to say "sorry".
@@ -39,6 +43,9 @@ _PROMPT = re.compile(
     _SEARCHED,
 )
 _FORMAT = re.compile(r"<\|?/?[a-z_]+\|?>|\[/?inst\]|#{2,}|```|^\s*(?:[-*\u2022]|\d+[.)])\s", _SEARCHED)
+_RUN = 6  # words of a prompt: of five there are some that people write too ("at the same time as")
+_SENTENCE = 4  # words of a prompt's sentence that is shorter
+_SENTENCES, _HEADING = re.compile(r"[.:]\s"), re.compile(r"^([^{}:]+):", re.MULTILINE)
 _LEAK = re.compile(r"[\[\]{}<>%|#*=_\\~^@()]|\d+(?:[.,:]\d+)?")
 
 
@@ -62,6 +69,45 @@ def residue(text: str, words: frozenset[str], source: Collection[str]) -> str:
     if lists()["voice"].isdisjoint(words):
         return ""
     return next((word for word in sorted(lists()["voice"] & words) if word not in source), "")
+
+
+def template(text: str, words: Sequence[str], originals: Sequence[str]) -> str:
+    """What the room's prompts tell a model, or the heading under which they ask, or nothing."""
+    told, headings = _told()
+    for place, first in enumerate(zip(words, words[1:], words[2:], words[3:], strict=False)):
+        if first in told:
+            for run in told[first]:
+                if tuple(words[place : place + len(run)]) == run:
+                    return " ".join(run)
+    found = headings.search(text) if ":" in text else None
+    return found[0] if found and not any(found[0] in one for one in originals) else ""
+
+
+@cache
+def prompts_digest() -> str:
+    """A hash of all that `template` looks for."""
+    return digest([prompt(name).hash for name in prompts()])
+
+
+@cache
+def _told() -> tuple[dict[tuple[str, ...], list[tuple[str, ...]]], re.Pattern[str]]:
+    """Runs of words of the instructions, by their first four, and the headings of the questions."""
+    every = [prompt(name) for name in prompts()]
+    runs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for sentence in (one for asked in every for one in _instructions(asked)):
+        length = min(len(sentence), _RUN)
+        for place in range(len(sentence) - length + 1 if length >= _SENTENCE else 0):
+            run = sentence[place : place + length]
+            runs.setdefault(run[:_SENTENCE], []).append(run)
+    heads = {head for asked in every for head in _HEADING.findall(asked.messages[-1].content)}
+    any_head = "|".join(map(re.escape, sorted(heads)))
+    return runs, re.compile(rf"\b(?:{any_head}):", re.IGNORECASE)
+
+
+def _instructions(asked: Prompt) -> list[tuple[str, ...]]:
+    """The sentences of a prompt's system message, as words."""
+    texts = [" ".join(one.content.split()) for one in asked.messages if one.role == "system"]
+    return [words_of(sentence) for text in texts for sentence in _SENTENCES.split(text)]
 
 
 def leak(text: str, words: frozenset[str], source: Collection[str]) -> str:

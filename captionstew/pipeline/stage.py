@@ -132,7 +132,7 @@ class TableStage(Stage):
         return ""
 
     def leaves(self, context: Context) -> tuple[Path, ...]:
-        """Files below `enrich` of the build folder that it writes besides its tables; the ledger has them too."""
+        """Files below `enrich` or `work` of the build that it writes besides its tables; the ledger has them too."""
         return ()
 
     def __call__(self, tables: Tables, context: Context) -> Out:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pyarrow as pa
@@ -20,6 +21,7 @@ from captionstew.enrich.items import GENERATED, items, portions
 from captionstew.enrich.lexicon import lexicon
 from captionstew.enrich.open import Served
 from captionstew.enrich.provenance import CAPTION, PROVENANCE, captions, provenance
+from captionstew.enrich.residue import prompts_digest
 from captionstew.enrich.statistics import Counting
 from captionstew.enrich.store import Store
 from captionstew.enrich.thresholds import Thresholds
@@ -29,6 +31,7 @@ from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.progress import Event
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 from captionstew.shards.manifest import Tally
+from captionstew.stages.events import heard_by
 
 PORTION = 1 << 15  # clips at a time: some 100 MB, and an hour of one GPU
 _ROWS = 1 << 12  # captions that become rows at a time
@@ -50,6 +53,8 @@ class Enrich(TableStage):
     `enrich/provenance.parquet` of the build says what each caption was made of.
     """
 
+    version: ClassVar[int] = 2
+
     endpoint: str = ""
     model: str = "lmsys/vicuna-7b-v1.5"
     revision: str = ""
@@ -63,7 +68,7 @@ class Enrich(TableStage):
     rules: Rules = field(default_factory=Rules)  # those of the recipe's Guard
     repairs: bool = True
     thresholds: str = ""
-    detector: str = ""  # who heard the events, for provenance
+    detector: str = ""  # who heard the events, for provenance; Events leaves the revision
     store: str = ""
     concurrency: int = 128  # asks under way per server
     python: str = ""  # vLLM's interpreter, for `vllm`
@@ -106,7 +111,8 @@ class Enrich(TableStage):
             return ""
         hashes = [one.prompt.hash for one in self.asking.prompts]
         failed = Store(self.folder(context)).wanting(self.tries)
-        return digest(hashes, lexicon().digest, Thresholds.load(self.thresholds).identity(), failed)
+        known = lexicon().digest, prompts_digest(), Thresholds.load(self.thresholds).identity()
+        return digest(hashes, *known, failed)
 
     def folder(self, context: Context) -> Path:
         """Where the answers lie."""
@@ -148,7 +154,7 @@ class Enrich(TableStage):
         judging = Judging(self.rules, self.repairs)
         told = progress.traffic, progress.answered
         attempts = Attempts(engine, store, judging, self.retries, self.tries, *told)
-        thresholds = Thresholds.load(self.thresholds)
+        thresholds, asking = Thresholds.load(self.thresholds), self._told(context)
         for portion in portions(tables, PORTION):
             found = list(items(portion, thresholds))
             counting.clips(found)
@@ -159,7 +165,13 @@ class Enrich(TableStage):
             clips = portion.select("rank", "corpus", "events")[[place for place, _ in wants]]
             for first in range(0, max(1, len(made)), _ROWS):
                 part, of = made[first : first + _ROWS], clips[first : first + _ROWS]
-                yield provenance(part, self.asking, of), captions(part, of["rank"], self.asking)
+                yield provenance(part, asking, of), captions(part, of["rank"], self.asking)
+
+    def _told(self, context: Context) -> Asking:
+        """What decides the asks, with the detector's revision where Events has left it."""
+        file = heard_by(context)
+        heard = file.read_text(encoding="utf-8") if file.is_file() else ""
+        return replace(self.asking, detector=heard or self.detector)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from captionstew.errors import RecipeError
 from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.progress import Event
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage
+from captionstew.shards.atomic import write_bytes
 
 _ROWS = 1 << 14  # clips named at a time
 
@@ -86,11 +87,16 @@ class Events(TableStage):
         heard = self.detector.identity() if self.model else ""
         return digest(heard, Thresholds.load(self.thresholds).identity(), facts_digest())
 
+    def leaves(self, context: Context) -> tuple[Path, ...]:
+        """Who heard the events: model and revision, for provenance."""
+        return (heard_by(context),)
+
     def __call__(self, tables: Tables, context: Context) -> Out:
         """Judge what is not in the store yet, then name each clip's events."""
         naming = Naming(Thresholds.load(self.thresholds), self.corpus_labels, self.top)
         columns = ["rank", "corpus", "events"]
         named = context.work / "events" / "named.parquet"
+        write_bytes(heard_by(context), (self.detector.label if self.model else "").encode())
         if self.model:
             store = self._judged(tables, context)
             keyed = _audio(context).select("clip_id", "key")
@@ -144,6 +150,11 @@ class Events(TableStage):
             new = _addressed(rows, context).join(known.select("key"), on="key", how="anti").select(PLAN)
             new.sort("file", "begin").unique("key", keep="first", maintain_order=True).sink_parquet(temporary)
         return path
+
+
+def heard_by(context: Context) -> Path:
+    """The file in which Events leaves who heard a build's events; empty where they are the corpora's labels alone."""
+    return context.work / "events" / "detector"
 
 
 def _addressed(rows: pl.LazyFrame, context: Context) -> pl.LazyFrame:

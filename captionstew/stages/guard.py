@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
 from captionstew.digest import digest
-from captionstew.enrich.guard import Rules, judge
+from captionstew.enrich.guard import Rules, again, judge
 from captionstew.enrich.items import GENERATED, item
 from captionstew.enrich.lexicon import lexicon
 from captionstew.enrich.ontology import facts_digest
 from captionstew.enrich.repair import repair
+from captionstew.enrich.residue import prompts_digest
 from captionstew.enrich.thresholds import Thresholds
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 from captionstew.stages.merge import KEY
@@ -29,21 +30,28 @@ class Guard(TableStage, Rules):
     file that tells certain from possible events, as in Events. With `repairs`, a leading "Caption:", wrapping quotes
     and the like are taken off first. A nullable column `finish` says why the model stopped; without it, it ended by
     itself. Captions of other sources and clips are never touched: a clip without a kept caption has its originals.
+    Of captions of one clip that are alike the first stays.
     """
+
+    version: ClassVar[int] = 2
 
     thresholds: str = ""
     repairs: bool = True
 
     def upstream(self, context: Context) -> str:
         """The words that the rules know, and what tells certain events from possible ones."""
-        return digest(lexicon().digest, Thresholds.load(self.thresholds).identity(), facts_digest())
+        tiers = Thresholds.load(self.thresholds).identity()
+        return digest(lexicon().digest, prompts_digest(), tiers, facts_digest())
 
     def __call__(self, tables: Tables, context: Context) -> Out:
         """One verdict per caption, some thousands at a time."""
         columns = tables.captions.collect_schema().names()
         generated = pl.col("source") == GENERATED
         rows = _rows(tables, generated)
-        parts = [self._judged(part) for part in rows.collect_batches(chunk_size=_ROWS, engine="streaming")]
+        said: dict[int, list[str]] = {}  # of the clip at hand, its captions that stay
+        parts = [
+            self._judged(part, said) for part in rows.collect_batches(chunk_size=_ROWS, engine="streaming")
+        ]
         verdicts = pl.concat([pl.DataFrame(schema=_VERDICT), *parts]).lazy()
         judged = tables.captions.join(verdicts, on=KEY, how="left")
         text = pl.when(generated).then(pl.coalesce("repaired", "text")).otherwise("text")
@@ -54,15 +62,24 @@ class Guard(TableStage, Rules):
         left = kept.select(name for name in columns if name != "finish")
         return Out(Tables(tables.clips, left), caption_drops=dropped(named, pl.col("why"), about))
 
-    def _judged(self, part: pl.DataFrame) -> pl.DataFrame:
+    def _judged(self, part: pl.DataFrame, said: dict[int, list[str]]) -> pl.DataFrame:
         tiers = Thresholds.load(self.thresholds)
-        found = [self._verdict(row, tiers) for row in part.iter_rows(named=True)]
+        found = [self._verdict(row, tiers, said) for row in part.iter_rows(named=True)]
         return pl.DataFrame(found, schema=_VERDICT, orient="row")
 
-    def _verdict(self, row: Mapping[str, Any], tiers: Thresholds) -> tuple[Any, ...]:
+    def _verdict(
+        self, row: Mapping[str, Any], tiers: Thresholds, said: dict[int, list[str]]
+    ) -> tuple[Any, ...]:
         text = row["text"] or ""
         text = repair(text) if self.repairs else text
         verdict = judge(item(row, tiers), text, row["finish"] or "stop", self)
+        if row["rank"] not in said:
+            said.clear()
+            said[row["rank"]] = []
+        if verdict.kept:
+            verdict = again(text, said[row["rank"]], self)
+        if verdict.kept:
+            said[row["rank"]].append(text)
         new = text if verdict.kept and text != row["text"] else None
         why, about = (None, None) if verdict.kept else (verdict.reason, verdict.detail)
         return *(row[name] for name in KEY), new, why, about

@@ -17,12 +17,14 @@ import polars as pl
 import pytest
 
 from captionstew.cli.main import main
+from captionstew.enrich.detector import Detector
 from captionstew.enrich.generators import generators
 from captionstew.enrich.provenance import caption_hash, kept
 from captionstew.shards.manifest import read_manifest
 from captionstew.shards.validate import validate
 
 MODEL = "tiny/instruct"
+SHY = "tiny/shy"  # refuses whatever it is asked
 CLIPS = 30
 
 
@@ -39,7 +41,7 @@ class Model(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The models."""
-        self._reply({"data": [{"id": MODEL}]})
+        self._reply({"data": [{"id": MODEL}, {"id": SHY}]})
 
     def do_POST(self) -> None:
         """A caption."""
@@ -50,7 +52,7 @@ class Model(BaseHTTPRequestHandler):
         with self.lock:
             self.bodies.append(body)
         time.sleep(self.seconds)
-        text = caption(body["messages"][-1]["content"], body["seed"])
+        text = caption(body["messages"][-1]["content"], 0 if body["model"] == SHY else body["seed"])
         usage = {"prompt_tokens": 100, "completion_tokens": len(text.split())}
         message = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         self._reply({"choices": [message], "usage": usage})
@@ -143,7 +145,7 @@ def test_kept_captions_flow_into_the_shards_with_their_provenance(
         (row,) = told.filter(clip_id=one["clip_id"], prompt=one["prompt"], text=one["text"]).to_dicts()
         assert row["verdict"] == "kept"
         assert row["parents"]
-        assert row["detector"] == str(ast_folder)
+        assert row["detector"] == Detector(str(ast_folder)).label
         assert {event["label"] for event in row["events"]} >= {*row["possible"]} > {*row["certain"]} == set()
         assert all((one["clip_id"], parent) in originals for parent in row["parents"])
         sent = [body for body in Model.bodies if body["seed"] == row["seed"]]
@@ -359,6 +361,24 @@ def test_two_prompts_are_compared_on_the_same_clips(
     assert all(0 <= one["p"] <= 1 for one in found["figures"])
 
 
+def test_two_models_are_compared_on_the_same_clips(
+    table: Path, tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (MODEL, SHY):
+        facts = {"urls": [model], "model": name, "revision": ""}
+        (tmp_path / f"{name.rpartition('/')[2]}.json").write_text(json.dumps(facts), encoding="utf-8")
+    ways = [f"@{tmp_path / 'instruct.json'}", f"@{tmp_path / 'shy.json'}"]
+    line = ["folder", "--from", str(table), "--out", str(tmp_path / "build"), "--set", "Events.model=",
+            "--set", "Enrich.prompts=rewrite_short"]  # fmt: skip
+    assert main(["enrich", "compare", *ways, *line, "--n", "10", "--json", "--quiet"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    kept = next(one for one in found["figures"] if one["name"] == "kept")
+    assert (found["clips"], kept["second"]) == (10, 0.0)
+    assert kept["first"] > 0.5
+    assert {body["model"] for body in Model.bodies} == {MODEL, SHY}
+    assert not (tmp_path / "build").exists()
+
+
 def test_a_plan_says_what_enrichment_takes_or_that_it_is_off(
     table: Path,
     tmp_path: Path,
@@ -372,6 +392,7 @@ def test_a_plan_says_what_enrichment_takes_or_that_it_is_off(
     shown = capsys.readouterr().out
     assert f"{MODEL}: about" in shown
     assert "tokens to read" in shown
+    assert "of one GPU at" in shown
     assert not Model.bodies
     assert (
         main(["plan", "stew", "--offline", "--out", str(tmp_path / "stew"), "--only", "clotho"]) == 1

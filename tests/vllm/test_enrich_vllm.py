@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from captionstew.cli.main import main
+from captionstew.enrich.detector import Detector
 from captionstew.shards.validate import validate
 
 pytestmark = [pytest.mark.vllm, pytest.mark.slow]
@@ -93,7 +94,7 @@ def test_real_sounds_are_heard_nonsense_about_them_is_rejected_and_a_killed_buil
     told = pl.read_parquet(out / "enrich" / "provenance.parquet")
     assert told.height == CLIPS
     assert told["error"].null_count() == CLIPS
-    assert told["detector"].unique().to_list() == [str(ast_folder)]
+    assert told["detector"].unique().to_list() == [Detector(str(ast_folder)).label]
     assert (told["events"].list.len() > 0).all()
     rejected = told.filter(pl.col("verdict") != "kept")
     assert rejected.height >= CLIPS - 2  # that a random model says something true is an accident

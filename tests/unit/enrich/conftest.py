@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from captionstew.enrich.in_process import InProcess
 from captionstew.enrich.patience import Patience
 
 QUICK = Patience(
@@ -52,6 +53,38 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 http.server.ThreadingHTTPServer((known.host, known.port), Handler).serve_forever()
+"""
+
+# The few names of vLLM that the worker uses, on a model that repeats its prompt; tests/vllm has the real one.
+VLLM = """
+import os
+from types import SimpleNamespace as Facts
+class SamplingParams:
+    def __init__(self, **fields): self.__dict__.update(fields)
+class Tokenizer:
+    chat_template = "{}"
+    def apply_chat_template(self, messages, **_): return messages[-1]["content"]
+    def encode(self, text, add_special_tokens): return [ord(one) for one in text]
+class LLM:
+    def __init__(self, model, **_):
+        if model == "none": raise OSError("no such model")
+        self.llm_engine, self.vllm_config = self, Facts(scheduler_config=Facts(max_num_seqs=16))
+        self.waiting = {}
+    def get_tokenizer(self): return Tokenizer()
+    def add_request(self, name, prompt, params):
+        if len(prompt["prompt_token_ids"]) > 50:
+            from vllm.exceptions import VLLMClientError
+            raise VLLMClientError("longer than the context")
+        self.waiting[name] = "".join(map(chr, prompt["prompt_token_ids"]))
+    def abort_request(self, names):
+        for name in names: self.waiting.pop(name, None)
+    def get_num_unfinished_requests(self): return len(self.waiting)
+    def step(self):
+        if any("poison" in text for text in self.waiting.values()): os._exit(5)
+        done = list(self.waiting.items())[:8]
+        for name, _ in done: del self.waiting[name]
+        return [Facts(finished=True, request_id=name, prompt_token_ids=[1, 2], outputs=[
+            Facts(text="heard " + text, finish_reason="stop", token_ids=[3])]) for name, text in done]
 """
 
 
@@ -179,3 +212,27 @@ def model(tmp_path: Path) -> Path:
     """A folder whose file `mood` says how the server does."""
     (tmp_path / "model").mkdir()
     return tmp_path / "model"
+
+
+@pytest.fixture
+def in_process(tmp_path: Path) -> Iterator[Callable[..., InProcess]]:
+    """Makes engines on an interpreter whose `vllm` is `VLLM`: `in_process(model)`."""
+    package = tmp_path / "packages" / "vllm"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(VLLM, encoding="utf-8")
+    (package / "exceptions.py").write_text("class VLLMClientError(Exception): pass", encoding="utf-8")
+    (package / "sampling_params.py").write_text("class RequestOutputKind: FINAL_ONLY = 1", encoding="utf-8")
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nPYTHONPATH={tmp_path}/packages exec {sys.executable} "$@"\n', encoding="utf-8"
+    )
+    python.chmod(0o755)
+    made: list[InProcess] = []
+
+    def make(model: str = "tiny") -> InProcess:
+        made.append(InProcess(model, python=python, log=tmp_path / "log"))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -170,6 +170,9 @@ def test_the_identity_follows_the_weights_and_what_changes_scores(ast_folder: Pa
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(weights)
     assert Detector(str(copy)).identity() != plain
+    name, _, revision = Detector(str(copy), pooling="mean").label.rpartition("@")
+    assert name == str(copy)
+    assert revision not in {"", Detector(str(ast_folder)).label.rpartition("@")[2]}
 
 
 def test_outputs_are_matched_by_name_or_machine_id_in_any_order(

@@ -285,6 +285,21 @@ def test_asks_without_end_are_read_a_bounded_number_ahead(chat_server: Make) -> 
     assert next(read) <= 300 + 3 * 16
 
 
+def test_long_asks_do_not_all_crowd_the_server_at_once(chat_server: Make) -> None:
+    async def slow(body: dict[str, Any], number: int) -> web.StreamResponse:
+        await asyncio.sleep(0.05)
+        return await echo(body, number)
+
+    server = chat_server(slow)
+    wanted = [
+        Ask(str(n), (Message("user", f"{n} " + "bark" * 2_000),), Sampling(max_tokens=20)) for n in range(64)
+    ]
+    answered(endpoint(server, concurrency=64, tokens=8_000), wanted)
+    assert server.most_busy <= 16 + 4  # one step of asks, and what 8,000 tokens hold
+    answered(endpoint(server, concurrency=64), wanted)
+    assert server.most_busy > 32
+
+
 def test_no_thread_is_left_when_the_caller_stops_early(chat_server: Make) -> None:
     before = set(threading.enumerate())
     answers = endpoint(chat_server()).answers(asks(100))

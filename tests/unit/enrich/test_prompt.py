@@ -135,6 +135,16 @@ def test_a_fault_of_a_prompt_is_told_when_it_is_read(
     assert caught.value.hint
 
 
+def test_a_prompt_of_the_room_whose_words_change_gets_a_new_version() -> None:
+    asked = {(prompt(name).label, prompt(name).version) for name in prompts()}
+    assert asked == {
+        ("flap@3e655ab440f1127a", 1), ("label_only@4ed51d162adc259a", 1), ("music@ed370f37e94501e3", 1),
+        ("paraphrase@7f316ba63c78e38f", 1), ("rewrite_detailed@2dc65fb304c754ec", 1),
+        ("rewrite_question@f20cc6630f753230", 1), ("rewrite_short@210bfd81f820702a", 1),
+        ("speech_style@dcf3a07627fa247d", 1), ("temporal@8c487b0d86bac0e0", 1),
+    }  # fmt: skip
+
+
 def test_an_unknown_prompt_is_told_its_neighbour() -> None:
     with pytest.raises(RecipeError, match="did you mean `flap`"):
         prompt("flapp")

@@ -21,6 +21,7 @@ from captionstew.errors import EngineError, RecipeError
 from captionstew.pipeline.progress import Event
 from captionstew.pipeline.stage import Context, Tables
 from captionstew.stages.enrich import Enrich, Progress
+from captionstew.stages.events import heard_by
 from captionstew.stages.guard import Guard
 from captionstew.stages.merge import Merge
 
@@ -153,6 +154,21 @@ def test_every_new_caption_resolves_to_what_it_was_made_of(
     assert told["key"].is_unique().all()
 
 
+def test_provenance_names_the_revision_of_the_detector_that_events_left(
+    given: Tables, here: Context, run: Callable[..., Any]
+) -> None:
+    run(STAGE, given, here)
+    assert set(provenance(here)["detector"]) == {"AST@1"}
+    before = set(provenance(here)["key"])
+    heard_by(here).parent.mkdir(parents=True)
+    heard_by(here).write_text("AST@1f2e3d", encoding="utf-8")
+    asked = len(ASKED)
+    run(STAGE, given, here)
+    assert set(provenance(here)["detector"]) == {"AST@1f2e3d"}
+    assert not before & set(provenance(here)["key"])
+    assert len(ASKED) == asked  # who heard the labels changes no question
+
+
 def test_what_was_kept_is_a_table_by_itself_that_joins_the_clips(
     given: Tables, here: Context, run: Callable[..., Any]
 ) -> None:
@@ -182,6 +198,20 @@ def test_what_the_guard_will_drop_comes_to_it_and_what_failed_is_counted(
     assert told.filter(clip_id="a:3")["rejected"].to_list() == [["refusal"]]
 
 
+def test_a_second_caption_that_is_like_the_first_is_dropped_by_both_stages(
+    given: Tables, here: Context, run: Callable[..., Any]
+) -> None:
+    stage = replace(STAGE, prompts=("flap", "rewrite_short"), captions=2)
+    found = run(stage, given, here)
+    first = provenance(here).filter(clip_id="a:0").select("prompt", "verdict").rows()
+    labels = prompt("flap").label, prompt("rewrite_short").label
+    assert first == [(labels[0], "kept"), (labels[1], "near-duplicate")]
+    left = run(Guard(), Tables(found.clips.lazy(), found.captions.lazy()))
+    assert "near-duplicate" in left.caption_drops["reason"].to_list()
+    table = kept(here.work.parent / "enrich" / "provenance.parquet").collect()
+    assert left.captions.filter(source="llm").height == table.height
+
+
 def test_a_clip_of_several_corpora_is_asked_about_once_with_the_captions_and_labels_of_all(
     tables: Callable[..., Tables], here: Context, run: Callable[..., Any]
 ) -> None:
@@ -204,6 +234,18 @@ def test_a_clip_of_several_corpora_is_asked_about_once_with_the_captions_and_lab
     assert "Certain sounds: Bark" in about  # which says Dog as well
     assert provenance(here)["clip_id"].to_list() == ["yt:a@30"]
     assert found.captions.filter(source="llm").height == 1
+
+
+def test_the_order_that_events_left_is_told_to_the_model(
+    given: Tables, here: Context, run: Callable[..., Any]
+) -> None:
+    order = [{"label": "Thunder", "onset": 0.0}, {"label": "Dog", "onset": 3.0}]
+    kind = pl.List(pl.Struct({"label": pl.String, "onset": pl.Float32}))
+    timeline = pl.when(pl.col("rank") == 0).then(pl.lit(order, dtype=kind)).alias("timeline")
+    run(replace(STAGE, prompts=("temporal",)), replace(given, clips=given.clips.with_columns(timeline)), here)
+    (sent,) = ASKED  # the other clips have no order, and so no such caption
+    assert "In order: Thunder; then Dog" in sent.messages[-1].content
+    assert provenance(here)["style"].to_list() == ["temporal"]
 
 
 def test_label_only_clips_get_the_prompt_for_them_and_clips_without_anything_none(

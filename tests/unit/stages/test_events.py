@@ -26,9 +26,10 @@ from captionstew.errors import BuildError, RecipeError
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.progress import Event
 from captionstew.pipeline.request import Request
+from captionstew.pipeline.stage import Context
 from captionstew.recipe import recipe
 from captionstew.shards.validate import validate
-from captionstew.stages.events import Events
+from captionstew.stages.events import Events, heard_by
 
 Melody = Callable[..., npt.NDArray[np.float32]]
 CLASSES = ["dog", "sea_waves", "can_opening", "dog", "rain", "clock_tick"]
@@ -148,6 +149,11 @@ def test_a_second_build_with_the_same_cache_hears_nothing(
     assert sum(event.clips for event in _build(source, tmp_path / "a", stage)) == len(CLASSES)
     assert _build(source, tmp_path / "b", stage) == []
     assert _hashes(tmp_path / "a") == _hashes(tmp_path / "b")
+    told = heard_by(Context((), {}, work=tmp_path / "b" / "work"))
+    assert told.read_text() == Detector(str(ast_folder)).label
+    told.write_text("somebody else")
+    assert _build(source, tmp_path / "b", stage) == []
+    assert told.read_text() == Detector(str(ast_folder)).label
     other = replace(stage, pooling="mean")
     assert sum(event.clips for event in _build(source, tmp_path / "b", other)) == len(CLASSES)
 

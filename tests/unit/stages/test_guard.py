@@ -71,6 +71,21 @@ def test_each_of_several_captions_has_its_own_verdict(enriched: Make, run: Make)
     assert sorted(reasons(found)) == ["empty", "lost-event"]
 
 
+def test_of_generated_captions_of_a_clip_that_are_alike_the_first_stays(tables: Make, run: Make) -> None:
+    texts = ["A dog keeps barking.", "The dog keeps barking.", "A dog is barking on and on."]
+    clips = [{"clip_id": f"a:{n}", "events": DOG} for n in range(2)]
+    rows = [
+        {"rank": n, "origin": n, "place": p, "text": text, **LLM}
+        for n in range(2)
+        for p, text in enumerate(texts)
+    ]
+    made = tables(clips, rows, merged=True)
+    found = run(Guard(), made)
+    assert found.texts == [(n, texts[p]) for n in range(2) for p in (0, 2)]
+    assert reasons(found) == ["near-duplicate"] * 2
+    assert len(run(Guard(allow=("near-duplicate",)), made).texts) == 6
+
+
 def test_originals_are_never_judged_nor_repaired(tables: Make, run: Make) -> None:
     texts = ["I'm sorry, but there is no speech", 'Caption: "a dog"', "", "barks barks barks"]
     rows = [{"rank": 0, "origin": 0, "place": n, "text": text} for n, text in enumerate(texts)]
