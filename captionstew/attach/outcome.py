@@ -7,10 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from captionstew.attach.release import CaptionsRelease
-from captionstew.shards.atomic import replacing
+from captionstew.shards.atomic import disk_errors, replacing
 from captionstew.shards.layout import shard_files
 from captionstew.shards.manifest import Account
 
+LISTS = (".csv", ".parquet")  # kinds of tables that clips can be listed in
 COPY = "copy"  # a clip that is kept, of another copy of its recording
 _LIST = ["corpus", "clip_id", "reason", "detail", "source_url", "source_id", "start", "end"]
 _LISTED = {"corpus": pl.String, "clip_id": pl.String, "reason": pl.String, "detail": pl.String}
@@ -77,9 +78,9 @@ def write_list(path: Path, clips: pl.LazyFrame, release: CaptionsRelease) -> int
     rows = (
         wanted.lazy().join(more, on="clip_id", how="left").select(_LIST).sort("corpus", "clip_id", "reason")
     )
-    with replacing(path) as temporary:
-        table = rows.collect(engine="streaming")
-        table.write_parquet(temporary) if path.suffix == ".parquet" else table.write_csv(temporary)
+    table = rows.collect(engine="streaming")
+    with replacing(path, "--list") as temporary, disk_errors(path, "--list"), temporary.open("wb") as file:
+        table.write_parquet(file) if path.suffix == ".parquet" else table.write_csv(file)
     return len(wanted)
 
 

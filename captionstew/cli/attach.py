@@ -11,7 +11,7 @@ import polars as pl
 from captionstew.attach.compare import Compare
 from captionstew.attach.names import by_annotations
 from captionstew.attach.order import Order, ordered
-from captionstew.attach.outcome import left_out, other_copies, write_list
+from captionstew.attach.outcome import LISTS, left_out, other_copies, write_list
 from captionstew.attach.pipeline import name_of
 from captionstew.attach.release import open_release
 from captionstew.cli import attach_page
@@ -24,7 +24,7 @@ from captionstew.cli.progress import Step, watcher
 from captionstew.cli.rates import remember
 from captionstew.cli.resume import keep_command, shown
 from captionstew.cli.supply import supply
-from captionstew.errors import BuildError
+from captionstew.errors import BuildError, UsageError
 from captionstew.figures import reasons
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.draft import Draft, draft
@@ -32,6 +32,7 @@ from captionstew.pipeline.progress import Event, Watch
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import nothing
 from captionstew.pipeline.table import Files
+from captionstew.shards.atomic import disk_errors
 from captionstew.stages.encode import Encode
 
 LIST = "attach.csv"  # of a finished build: what is not as published, clip by clip
@@ -41,7 +42,7 @@ def run(arguments: Arguments, console: Console) -> int:
     """Check, say what is here, attach, account; the same command again continues."""
     order = _order(arguments, console)
     request = order.request
-    listed = Path(arguments.list).expanduser() if arguments.list else request.out / LIST
+    listed = _listed(arguments) or request.out / LIST
     _survey(order, listed if arguments.dry_run and arguments.list else None, arguments, console)
     if arguments.dry_run:
         console.next(_again(arguments, order))
@@ -68,6 +69,7 @@ def run(arguments: Arguments, console: Console) -> int:
 def _order(arguments: Arguments, console: Console) -> Order:
     """The order, with everything at hand that it needs; all that can be wrong is told before any work."""
     check_cluster(arguments.cluster)
+    _listed(arguments)
     if arguments.codec:
         Encode(codec=arguments.codec)
     release = open_release(arguments.release)
@@ -89,10 +91,27 @@ def _order(arguments: Arguments, console: Console) -> Order:
     return replace(order, request=replace(order.request, places=places))
 
 
+def _listed(arguments: Arguments) -> Path | None:
+    """The table that was asked for; UsageError if it would be of a kind that is not written."""
+    if not arguments.list:
+        return None
+    path = Path(arguments.list).expanduser()
+    if path.is_dir():
+        raise UsageError(f"--list {path} is a folder", hint=f"name a file: --list {path / LIST}")
+    if path.suffix not in LISTS:
+        raise UsageError(
+            f"--list {path}: no such kind of table", hint=f"end its name in {' or '.join(LISTS)}"
+        )
+    return path
+
+
 def _survey(order: Order, listed: Path | None, arguments: Arguments, console: Console) -> None:
     """Say which clips are here and which are not, and list those if asked; BuildError if none is."""
-    above = standing(order.request.out.absolute().parent)
-    with tempfile.TemporaryDirectory(prefix=".captionstew-plan-", dir=above) as work:
+    out = order.request.out
+    above = standing(out.absolute().parent)
+    with disk_errors(above / out.name):
+        passing = tempfile.TemporaryDirectory(prefix=".captionstew-plan-", dir=above)
+    with passing as work:
         try:
             with watcher(console, passing=True) as watch:
                 drawn: Draft = draft(order.request, Path(work), watch)

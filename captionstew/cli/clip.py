@@ -54,7 +54,7 @@ def _row(opened: Opened, arguments: Arguments) -> dict[str, Any]:
             row: dict[str, Any] = rows.row(index).to_pylist()[0]
             return row
     near = " or ".join(f"'{one}'" for one in opened.shown.near(clip_id))
-    hint = f"did you mean {near}?" if near else "ids look like yt:<id>@<start> or fs:<n>"
+    hint = f"did you mean {near}?" if near else f"some of its ids: captionstew inspect {arguments.folder}"
     raise StewError(f"no clip {clip_id!r}", where=str(arguments.folder), hint=hint)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from captionstew.audio.codec import Pcm
 from captionstew.cli.console import visible
+from captionstew.cli.extras import bringing
 from captionstew.cli.spectrum import LOWEST, hertz, log_mel, mel
 from captionstew.errors import StewError
 from captionstew.shards.atomic import write_bytes
@@ -32,14 +33,13 @@ def write_png(path: Path, pcm: Pcm, row: Mapping[str, Any]) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        hint = "pip install 'captionstew[report]'"
-        raise StewError("--png needs matplotlib", cause=str(error), hint=hint) from None
+        raise StewError("--png needs matplotlib", cause=str(error), hint=bringing("report")) from None
     figure = Figure(figsize=_INCHES, dpi=_DOTS, layout="constrained")
     FigureCanvasAgg(figure)
     _draw(figure, pcm, row)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue(), "--png")
 
 
 def _draw(figure: "Figure", pcm: Pcm, row: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from captionstew.cli.console import DOT, TICK, Console
+from captionstew.cli.console import DOT, TICK, Console, program
 from captionstew.cli.folder import finished
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import watcher
@@ -14,6 +14,7 @@ from captionstew.figures import hours, plural, size, span
 from captionstew.interchange.choose import Choice
 from captionstew.interchange.export import FORMS, SHARD_CLIPS, Exported, export
 from captionstew.interchange.form import Form
+from captionstew.shards.atomic import disk_errors
 from captionstew.shards.layout import MANIFEST
 from captionstew.shards.remote import url_of
 
@@ -52,7 +53,8 @@ def _encoder(arguments: Arguments, console: Console) -> int:
 
     folder = Path(arguments.folder).expanduser()
     out = Path(arguments.out).expanduser() if arguments.out else folder / "export"
-    export_run(folder, out, encoder_alone=arguments.encoder, averaged=not arguments.last)
+    with disk_errors(out):
+        export_run(folder, out, encoder_alone=arguments.encoder, averaged=not arguments.last)
     held = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     console.data({"run": str(folder), "out": str(out), "bytes": held})
     console.mark(TICK, f"exported {folder} to {out}, {size(held)}")
@@ -62,7 +64,9 @@ def _encoder(arguments: Arguments, console: Console) -> int:
     console.say(
         "  m(waves).last_hidden_state: float waves (B, S) at 16 kHz to frames (B, T, D); pooler_output: (B, D)"
     )
-    console.next(f"python -i -c '{loading}'")
+    called = program()
+    python = "python" if called == "captionstew" else Path(called).with_name("python")
+    console.next(f"{python} -i -c '{loading}'")
     return 0
 
 

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, requires
 from captionstew.errors import StewError
 
 _EXTRAS = ("build", "report", "train", "hub", "enrich", "m4a", "youtube")  # the first that has it is named
+_MADE = {"report", "train"}  # that a target of the Makefile brings
 _OTHERWISE = {"yaml": "pyyaml", "pil": "pillow"}  # modules that are not called as their package is
 _LINE = re.compile(r"([A-Za-z0-9._-]+)(?:\[([a-z0-9,]+)\])?.*;.*extra == ['\"]([a-z0-9]+)['\"]")
 
@@ -17,8 +18,13 @@ def lacking(error: ModuleNotFoundError) -> StewError | None:
     extra = next((extra for extra in _EXTRAS if package in _packages(extra)), None)
     if extra is None:
         return None
-    hint = f"pip install 'captionstew[{extra}]'"
-    return StewError(f"this needs {package}, which is not installed", hint=hint)
+    return StewError(f"this needs {package}, which is not installed", hint=bringing(extra))
+
+
+def bringing(extra: str) -> str:
+    """What to type to have the packages of an extra."""
+    made = f"   (in a checkout: make {extra})" if extra in _MADE else ""
+    return f"pip install 'captionstew[{extra}]'{made}"
 
 
 def _packages(extra: str) -> set[str]:

@@ -13,7 +13,8 @@ from captionstew.pipeline.ledger import Ledger
 from captionstew.shards.layout import MANIFEST
 from captionstew.shards.manifest import Manifest, read_manifest
 
-_SIGNS = (MANIFEST, "recipe.json", "ledger.jsonl")
+_SIGNS = (MANIFEST, "recipe.json")  # a ledger is in the folders of runs and exports too
+_RUN = "run.json"
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,18 @@ def build_folder(name: str) -> BuildFolder:
     near = sorted(
         {str(found.parent) for place in (above, Path("build")) for found in place.glob("*/recipe.json")}
     )
-    cause = "nothing was built in it" if path.is_dir() else "there is no such folder"
     hint = "captionstew build sampler makes one"
     if near:
         close = nearest(name, near)
         hint = close if close.startswith("did") and not path.is_dir() else f"builds: {', '.join(near[:6])}"
-    raise BuildError(f"{name} is no build", cause=cause, hint=hint)
+    raise BuildError(f"{name} is no build", cause=_instead(path), hint=hint)
+
+
+def _instead(path: Path) -> str:
+    """What there is in place of a build."""
+    if path.is_dir():
+        return "it is a run of captionstew train" if (path / _RUN).is_file() else "nothing was built in it"
+    return "it is a file" if path.exists() else "there is no such folder"
 
 
 def finished(name: str) -> BuildFolder:

@@ -20,7 +20,8 @@ from captionstew.pipeline.pipeline import Pipeline
 from captionstew.pipeline.progress import Event
 from captionstew.pipeline.request import Request, Summary
 from captionstew.recipe import override, recipe
-from captionstew.shards.validate import Report, validate
+from captionstew.shards.findings import Report
+from captionstew.shards.validate import validate
 
 
 def run(arguments: Arguments, console: Console) -> int:

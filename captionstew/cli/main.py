@@ -19,6 +19,7 @@ from captionstew.cli.commands import COMMANDS, overview
 from captionstew.cli.console import Console
 from captionstew.cli.extras import lacking
 from captionstew.cli.parser import Command
+from captionstew.cli.refused import refused
 from captionstew.corpora.strict import nearest
 from captionstew.errors import StewError, UsageError
 
@@ -60,8 +61,9 @@ def _answered(words: list[str], console: Console) -> int:
     except StewError as error:
         console.fault(error, error.exit_code)
         return error.exit_code
-    except ModuleNotFoundError as error:
-        if not (told := lacking(error)):
+    except (ModuleNotFoundError, OSError) as error:
+        told = refused(error) if isinstance(error, OSError) else lacking(error)
+        if told is None:
             raise
         console.fault(told, told.exit_code)
         return told.exit_code

@@ -89,7 +89,8 @@ def _nearby(path: Path) -> str:
     if path.is_file():
         return f"give the folder it lies in: {path.parent}"
     above = standing(path)
-    folders = sorted(p.name for p in above.iterdir() if p.is_dir()) if above == path.parent else []
+    folders = [p.name for p in above.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    folders = sorted(folders) if above == path.parent else []
     return nearest(path.name, folders) if 0 < len(folders) < 50 else f"{above} exists, what follows does not"
 
 

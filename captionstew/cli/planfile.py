@@ -63,7 +63,7 @@ def save(path: Path, words: list[str], request: Request, expected: Mapping[str, 
             "recipe": request.pipeline.name, "out": str(request.out.absolute())}  # fmt: skip
     lines = [head, *_stages(request), *_corpora(request), {"line": "expected", **expected}]
     text = "".join(json.dumps(line, ensure_ascii=False, default=str) + "\n" for line in lines)
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), "--save")
 
 
 def read_plan(name: str) -> PlanFile:

@@ -24,6 +24,7 @@ from captionstew.publish.hub import Hub
 from captionstew.publish.hub_files import Published
 from captionstew.publish.lock import locked
 from captionstew.publish.prepare import Order, Prepared, prepare
+from captionstew.publish.released import is_release
 from captionstew.publish.removed import read_removals
 from captionstew.publish.stage import FOLDER
 from captionstew.publish.version import is_version
@@ -92,7 +93,10 @@ def _done(made: Prepared, hub: Hub, main: Published, arguments: Arguments, conso
 
 
 def _complete(name: str) -> BuildFolder:
-    """The build, whole and still; BuildError if it is not."""
+    """The build, whole and still; BuildError if it is not, UsageError if it is a release that was made of one."""
+    if is_release(Path(name).expanduser()):
+        hint = "name the build that it was made of: captionstew publish BUILD ORG/NAME"
+        raise UsageError(f"{name} is a release, not a build", hint=hint)
     folder = finished(name)
     if not folder.complete(Ledger(folder.path)):
         cause = "a build is running in it" if folder.running else "its shards are not those of its manifest"

@@ -1,9 +1,9 @@
 """publish and the Hub: what is there now, and the upload with its progress."""
 
-import sys
-import time
+from functools import partial
 
 from captionstew.cli.console import Console
+from captionstew.cli.counting import Counting
 from captionstew.cli.parser import Arguments
 from captionstew.errors import StewError, UsageError
 from captionstew.figures import size
@@ -14,8 +14,6 @@ from captionstew.publish.hub_upload import Sending
 from captionstew.publish.prepare import Prepared, Standing
 from captionstew.publish.removed import joined
 from captionstew.publish.version import newest, rows_at
-
-_EVERY = 30.0  # s between lines of progress where nobody watches
 
 
 def now(hub: Hub, arguments: Arguments, console: Console) -> tuple[Published, Standing]:
@@ -51,14 +49,21 @@ def send(made: Prepared, hub: Hub, main: Published, private: bool, console: Cons
     if not main.commit:
         hub.create(private)
         main = hub.published()
-    release, counted = made.release, _Count(console)
+    release, counting = made.release, Counting(console)
     message = f"{release.tag}: {made.step.why}" if made.step else release.tag
     try:
         return hub.send(
-            release.files, made.repository.documents, made.plan.deleted, release.tag, message, counted, main
+            release.files, made.repository.documents, made.plan.deleted, release.tag, message,
+            partial(_count, counting), main,
         )  # fmt: skip
     finally:
-        counted.over()
+        counting.over()
+
+
+def _count(counting: Counting, sending: Sending) -> None:
+    """So many bytes are there."""
+    done, total, sent = size(sending.done), size(sending.total), size(sending.sent)
+    counting(lambda: f"{sending.step}: {done} of {total}, {sent} over the line")
 
 
 def _signed_in(hub: Hub) -> None:
@@ -67,28 +72,3 @@ def _signed_in(hub: Hub) -> None:
     if get_token() is None:
         raise StewError("nobody is signed in to the Hub", hint=f"{LOGIN}. --dry-run needs no token")
     hub.check_token()
-
-
-class _Count:
-    """Bytes that are there: a line that counts on a terminal; elsewhere one per half minute."""
-
-    def __init__(self, console: Console) -> None:
-        self.console, self.live = console, sys.stderr.isatty() and not console.quiet
-        self.told = time.monotonic()
-
-    def __call__(self, sending: Sending) -> None:
-        """So much is done."""
-        now = time.monotonic()
-        if now - self.told < (0.2 if self.live else _EVERY):
-            return
-        self.told = now
-        text = f"{sending.step}: {size(sending.done)} of {size(sending.total)}, {size(sending.sent)} over the line"
-        if self.live:
-            print(f"\r  {text}\x1b[K", end="", file=sys.stderr, flush=True)
-        else:
-            self.console.tell(f"  {text}")
-
-    def over(self) -> None:
-        """Nothing more is sent."""
-        if self.live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from captionstew.cli.console import DOT, TICK, Console
+from captionstew.cli.extras import bringing
 from captionstew.cli.folder import finished
 from captionstew.cli.parser import Arguments
 from captionstew.cli.resume import started
 from captionstew.errors import StewError, UsageError
 from captionstew.figures import plural, size, span
+from captionstew.publish.released import is_release
 from captionstew.shards.atomic import write_bytes
 from captionstew.shards.remote import url_of
 
@@ -48,7 +50,7 @@ def run(arguments: Arguments, console: Console) -> int:
                   "public": arguments.public, "seconds": round(took, 1)})  # fmt: skip
     console.mark(TICK, DOT.join([str(out), size(len(content)), plural(found.sounds, "sound"), span(took)]))
     console.say(f"  {_OPEN if arguments.public else _OWN}")
-    after = "inspect {}" if url_of(arguments.folder) else "publish {} ORG/NAME --dry-run"
+    after = "inspect {}" if is_release(arguments.folder) else "publish {} ORG/NAME --dry-run"
     console.next(f"captionstew {after.format(arguments.folder)}")
     return 0
 
@@ -77,4 +79,4 @@ def _opened(name: str) -> "Source":
 def _check_packages() -> None:
     if missing := [name for name in _PACKAGES if find_spec(name) is None]:
         cause = f"not installed: {', '.join(missing)}"
-        raise StewError("a report needs more packages", cause=cause, hint="pip install 'captionstew[report]'")
+        raise StewError("a report needs more packages", cause=cause, hint=bringing("report"))

@@ -70,8 +70,9 @@ def run(arguments: Arguments, console: Console) -> int:
     console.data({"recipe": name, "out": str(folder.path), "state": state, "next": following[0],
                   "stages": [asdict(stage) for stage in stages], "corpora": outcome.plain(made)})  # fmt: skip
     console.mark(TICK if complete else LOOK, DOT.join([name, str(folder.path), state]))
-    console.say()
-    console.rows(_COLUMNS, [_row(stage) for stage in stages])
+    if stages:  # a release has no ledger
+        console.say()
+        console.rows(_COLUMNS, [_row(stage) for stage in stages])
     if made and folder.manifest:
         console.say()
         outcome.show(made, console)

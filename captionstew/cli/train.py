@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from captionstew.cli.console import DOT, TICK, Console
+from captionstew.cli.extras import bringing
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
 from captionstew.errors import StewError, UsageError
@@ -27,7 +28,7 @@ _NEEDED = {
     "tensorboard",
     "matplotlib",
 }
-TRAINING = "pip install 'captionstew[train]'   (in a checkout: make train)"
+TRAINING = bringing("train")
 _LONGEST = 90  # characters of a caption that are shown
 _TABLES = {".csv", ".tsv", ".jsonl", ".parquet"}
 

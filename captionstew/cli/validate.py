@@ -1,6 +1,5 @@
 """validate: every promise of a build or a release, checked against the files themselves."""
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from captionstew.cli.console import CROSS, LOOK, TICK, Console
+from captionstew.cli.counting import Counting
 from captionstew.cli.folder import BuildFolder, build_folder
 from captionstew.cli.lacking import Places
 from captionstew.cli.order import given_places
@@ -22,7 +22,7 @@ from captionstew.errors import CorpusError, UsageError, ValidationError
 from captionstew.figures import plural, span
 from captionstew.publish.released import is_release, released
 from captionstew.publish.validate import SAMPLE, validate_release
-from captionstew.shards.findings import Check
+from captionstew.shards.findings import Check, Progress
 from captionstew.shards.validate import validate
 
 _SAYS = {
@@ -49,7 +49,6 @@ _SAYS_OF_RELEASE = _SAYS | {
     "writer": "row groups and page index",
 }
 _LISTED = 20  # failures of a check that are printed; --json has them all
-_EVERY = 30.0  # s between lines of progress
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -59,11 +58,11 @@ def run(arguments: Arguments, console: Console) -> int:
     folder = build_folder(arguments.folder)
     keys, unread = _evaluation(folder, arguments.audio)
     console.tell(f"reading {folder.path} again ...")
-    counted = _Count(console)
+    counting = Counting(console)
     report = validate(
-        folder.path, evaluation=keys, sample=arguments.sample, progress=counted, apart=_apart(folder)
+        folder.path, evaluation=keys, sample=arguments.sample, progress=_rows(counting), apart=_apart(folder)
     )
-    counted.over()
+    counting.over()
     failed = [check for check in report.checks if not check.passed]
     console.data({"folder": str(folder.path), "passed": report.passed, "clips": report.clips,
                   "hours": report.seconds / 3600, "checks": [asdict(check) for check in report.checks],
@@ -88,9 +87,9 @@ def _release(arguments: Arguments, console: Console) -> int:
         raise UsageError("--audio is about builds", hint=hint)
     release = released(arguments.folder)
     console.tell(f"looking at {release.where} ...")
-    counted = _Count(console)
-    report = validate_release(release, arguments.sample or SAMPLE, counted)
-    counted.over()
+    counting = Counting(console)
+    report = validate_release(release, arguments.sample or SAMPLE, _rows(counting))
+    counting.over()
     failed = [check for check in report.checks if not check.passed]
     console.data({"release": report.where, "passed": report.passed, "clips": report.clips,
                   "hours": report.seconds / 3600, "checks": [asdict(check) for check in report.checks]})  # fmt: skip
@@ -175,28 +174,16 @@ def _spans(keys: pl.DataFrame) -> pl.DataFrame:
     return spans.select(KEYS.keys()).unique(maintain_order=True)
 
 
-class _Count:
-    """Rows that were checked: a line that counts on a terminal; elsewhere one per half minute."""
+def _rows(counting: Counting) -> Progress:
+    """Counts the rows that are checked."""
+    shards: dict[str, int] = {}
 
-    def __init__(self, console: Console) -> None:
-        self.console, self.live = console, sys.stderr.isatty() and not console.quiet
-        self.began = self.told = time.monotonic()
-        self.shards: dict[str, int] = {}
+    def words() -> str:
+        what = f"{sum(shards.values()):,} rows of {plural(len(shards), 'shard')}"
+        return f"{what}, {span(time.monotonic() - counting.began)}"
 
-    def __call__(self, shard: str, done: int, _seconds: float) -> None:
-        """So many rows of a shard are checked."""
-        self.shards[shard] = done
-        now = time.monotonic()
-        if now - self.told < (0.2 if self.live else _EVERY):
-            return
-        self.told = now
-        text = f"{sum(self.shards.values()):,} rows of {plural(len(self.shards), 'shard')}, {span(now - self.began)}"
-        if self.live:
-            print(f"\r  {text}\x1b[K", end="", file=sys.stderr, flush=True)
-        else:
-            self.console.tell(f"  {text}")
+    def progress(shard: str, done: int) -> None:
+        shards[shard] = done
+        counting(words)
 
-    def over(self) -> None:
-        """Nothing more is checked."""
-        if self.live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    return progress

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from captionstew.shards.read import Clips
 FORMS: tuple[type[Form], ...] = (Lhotse, WebDataset, Jsonl)
 FACTS, README = "export.json", "README.md"
 SHARD_CLIPS = 1_000  # as Lhotse has it
-_OURS = {FACTS, README, "ledger.jsonl"}
 
 
 @dataclass(frozen=True)
@@ -122,9 +121,21 @@ def _check_out(out: Path) -> None:
         raise BuildError(f"{out} cannot be a folder", cause="it is a file", hint="choose another --out")
     if out.is_dir():
         there = {path.name for path in out.iterdir() if not path.name.startswith(".")}
-        if MANIFEST in there or (there and not there & _OURS):
+        if there and not _is_ours(out, there):
             cause = f"it holds {', '.join(sorted(there)[:3])}"
             raise BuildError(f"{out} is not empty and no export", cause=cause, hint="choose another --out")
+
+
+def _is_ours(out: Path, there: Collection[str]) -> bool:
+    """Whether an earlier export wrote here: its facts say so, or while there are none, a ledger of nothing else."""
+    if MANIFEST in there or FACTS in there:
+        return MANIFEST not in there
+    try:
+        ledger = Ledger(out)
+    except BuildError:  # a run of training keeps another kind of ledger
+        return False
+    labels = {form(audio).label for form in FORMS for audio in form.audios}
+    return ledger.path.is_file() and all(entry.stage in labels for entry in ledger.entries())
 
 
 def _facts(

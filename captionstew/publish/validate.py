@@ -2,9 +2,8 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ from captionstew.publish.hub_files import REMOVED, removals
 from captionstew.publish.released import Released
 from captionstew.shards.check_rows import audio_fault
 from captionstew.shards.check_shard import check_layout, check_schema
-from captionstew.shards.findings import Check, Findings
+from captionstew.shards.findings import Findings, Progress, Report
 from captionstew.shards.layout import AUDIO_TIERS, SIDECAR
 from captionstew.shards.manifest import Manifest
 from captionstew.shards.release import ReleaseFile
@@ -29,25 +28,8 @@ _AT_ONCE = 8  # shards whose columns are under way
 _RECIPE = "recipe/recipe.json"
 _AUDIO = ("clip_id", "codec", "num_samples", "sample_rate", "audio_sha256")
 
-Progress = Callable[[str, int, float], None]  # shard, rows of it that were checked, seconds (not told)
 
-
-@dataclass(frozen=True)
-class Validated:
-    """What a validation looked at and what it found; it passed if every check did."""
-
-    where: str
-    checks: tuple[Check, ...]
-    clips: int
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether every promise is kept."""
-        return all(check.passed for check in self.checks)
-
-
-def validate_release(release: Released, sample: int = SAMPLE, progress: Progress | None = None) -> Validated:
+def validate_release(release: Released, sample: int = SAMPLE, progress: Progress | None = None) -> Report:
     """Look at a release again: its hashes as the Hub has them, footers and small columns, and `sample` clips decoded.
 
     No failure stops it. StewError only where there is no release to look at, or it cannot be reached.
@@ -62,11 +44,11 @@ def validate_release(release: Released, sample: int = SAMPLE, progress: Progress
     for file, table in _tables(release, there):
         _check_shard(file, table, columns, findings)
         if progress:
-            progress(file.path, file.rows, 0.0)
+            progress(file.path, file.rows)
     columns.over()
     check_totals(manifest, columns.seconds, columns.files, findings)
     _check_audio(release, manifest, sample, findings)
-    return Validated(release.where, tuple(map(findings.check, CHECKS)), *_amount(manifest))
+    return Report(release.where, tuple(map(findings.check, CHECKS)), *_amount(manifest))
 
 
 def _is_whole(release: Released, file: ReleaseFile) -> bool:

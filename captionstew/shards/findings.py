@@ -1,7 +1,10 @@
 """What a validation finds: one check for each promise, with everything that falls short of it."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+Progress = Callable[[str, int], None]  # shard, rows of it that were checked
 
 _MOST_LISTED = 1000
 
@@ -14,6 +17,21 @@ class Check:
     passed: bool
     detail: str
     failures: list[str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a validation looked at and what it found; it passed if every check did."""
+
+    where: str
+    checks: tuple[Check, ...]
+    clips: int
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every promise is kept."""
+        return all(check.passed for check in self.checks)
 
 
 @dataclass

@@ -1,10 +1,8 @@
 """Every promise of a build, checked against the files themselves."""
 
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -17,30 +15,13 @@ from captionstew.shards.check_rows import RowChecks, evaluation_spans
 from captionstew.shards.check_shard import check_layout, check_schema, check_sidecar
 from captionstew.shards.check_splits import check_splits
 from captionstew.shards.columns import readable
-from captionstew.shards.findings import Check, Findings
+from captionstew.shards.findings import Findings, Progress, Report
 from captionstew.shards.layout import audio_files, inside, parse_shard, shard_files
-
-Progress = Callable[[str, int, float], None]  # shard, rows of it that are done, seconds since it was begun
 
 CHECKS = (
     "manifest", "files", "schema", "ids", "subset", "audio", "durations", "captions", "licenses",
     "writer", "sidecar", "accounting", "splits", "evaluation",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a validation looked at and what it found; it passed if every check did."""
-
-    folder: Path
-    checks: tuple[Check, ...]
-    clips: int
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether every promise is kept."""
-        return all(check.passed for check in self.checks)
 
 
 def validate(
@@ -74,11 +55,11 @@ def validate(
         check_splits(folder, apart, findings)
     asked = {"evaluation": evaluation is not None, "splits": apart is not None}
     made = [name for name in CHECKS if asked.get(name, True)]
-    return Report(folder, tuple(findings.check(name) for name in made), rows.different, rows.seconds)
+    return Report(str(folder), tuple(findings.check(name) for name in made), rows.different, rows.seconds)
 
 
 def _check_shard(folder: Path, path: Path, rows: RowChecks, progress: Progress | None) -> None:
-    name, began, done = inside(folder, path), time.perf_counter(), 0
+    name, done = inside(folder, path), 0
     try:
         file = pq.ParquetFile(path)
         check_layout(file, name, rows.findings)
@@ -90,7 +71,7 @@ def _check_shard(folder: Path, path: Path, rows: RowChecks, progress: Progress |
         for group in rows.shard(file, name, parse_shard(name)) if known else ():
             done += len(group)
             if progress:
-                progress(name, done, time.perf_counter() - began)
+                progress(name, done)
 
 
 def _spread(folder: Path, sample: int | None) -> Callable[[int], bool]:

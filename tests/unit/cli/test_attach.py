@@ -116,6 +116,8 @@ def test_what_was_taken_down_is_taken_out(cli: Cli, captions: Path, sounds: Path
         (["--audio", "folder=.", "--only", "clotho"], 1, 'no corpus "clotho"'),
         (["--audio", "folder=."], 1, "looked for files such as tune 0.wav"),
         (["--audio", "folder=.", "--cluster", "moon"], 2, "is nowhere"),
+        (["--audio", "folder=.", "--list", "gone.txt"], 2, "end its name in .csv or .parquet"),
+        (["--audio", "folder=.", "--list", "."], 2, "name a file: --list attach.csv"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_work(
@@ -124,6 +126,18 @@ def test_what_cannot_be_done_is_said_before_any_work(
     said = cli("attach", captions, *words, "--out", "out")
     assert (said.code, told in said.err) == (code, True), said.err
     assert not Path("out").exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that takes no files, whoever asks")
+def test_where_nothing_can_be_written_is_said(cli: Cli, captions: Path, sounds: Path) -> None:
+    words = ["attach", captions, "--audio", f"folder={sounds}"]
+    for more, option in (
+        (["--out", "/proc/new"], "--out"),
+        (["--list", "/proc/x.csv", "--dry-run"], "--list"),
+    ):
+        said = cli(*words, *more)
+        assert (said.code, "Traceback" in said.err) == (1, False)
+        assert f"choose another with {option}" in said.err
 
 
 def test_a_build_of_something_else_is_not_written_over(

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from captionstew.schema import schema
 
 from .conftest import NUM_SOUNDS, Cli
@@ -50,6 +52,29 @@ def test_a_misspelt_id_is_answered_with_those_alike(cli: Cli, built: Path) -> No
         said = cli("inspect", built, "--clip", given)
         assert said.code == 1
         assert "did you mean 'folder:tune 4.wav'" in said.err
+
+
+def test_an_id_like_no_other_is_answered_with_where_ids_are_listed(cli: Cli, built: Path) -> None:
+    said = cli("inspect", built, "--clip", "?")
+    assert (said.code, f"captionstew inspect {built}" in said.err) == (1, True)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that takes no files, whoever asks")
+def test_a_picture_that_cannot_be_written_is_said(cli: Cli, built: Path) -> None:
+    pytest.importorskip("matplotlib")
+    said = cli("inspect", built, "--clip", "folder:tune 1.wav", "--png", "/proc/x.png")
+    assert (said.code, "choose another with --png" in said.err) == (1, True)
+
+
+def test_what_is_there_in_place_of_a_build_is_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    (tmp_path / "run" / "ledger.jsonl").write_text('{"event": "began"}\n')
+    for name, cause in (("notes.txt", "it is a file"), ("run", "it is a run of captionstew train")):
+        for words in (["status"], ["enrich", "audit"]):
+            said = cli(*words, name)
+            assert (said.code, f"cause: {cause}" in said.err) == (1, True)
 
 
 def test_an_unfinished_build_cannot_be_inspected(cli: Cli, tmp_path: Path) -> None:

@@ -108,6 +108,13 @@ def test_a_build_of_cuts_points_to_import(name: str, cli: Cli) -> None:
     assert f"captionstew import {Path.cwd() / name}" in said.err
 
 
+def test_the_folder_of_an_export_is_no_build(built: Path, cli: Cli) -> None:
+    assert cli("export", built, "--to", "jsonl", "--audio", "none", "--out", "out").code == 0
+    said = cli("status", "out")
+    assert said.code == 1
+    assert "nothing was built in it" in said.err
+
+
 def test_a_release_elsewhere_needs_a_place_here(cli: Cli) -> None:
     said = cli("export", "hf://datasets/a/b", "--to", "jsonl")
     assert said.code == 2

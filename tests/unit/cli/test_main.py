@@ -1,6 +1,8 @@
 """The command itself: help, usage errors, exit codes."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +106,34 @@ def test_a_bug_shows_its_traceback_and_is_no_user_error(cli: Cli, monkeypatch: p
     assert said.code == BUG == 70
     assert "ZeroDivisionError" in said.err
     assert "this is a bug in captionstew" in said.err
+
+
+def test_what_the_system_refuses_is_no_bug(cli: Cli) -> None:
+    said = cli("status", "x" * 300)
+    assert said.code == 1
+    assert "File name too long" in said.err
+    assert "hint: take a shorter name" in said.err
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [(errno.EACCES, "let yourself read"), (errno.EIO, "look at the disk"), (errno.ENOSPC, "free some space")],
+)
+def test_a_file_that_is_refused_is_named_with_its_remedy(
+    number: int, hint: str, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise OSError(number, os.strerror(number), "/there/clip.wav")
+
+    monkeypatch.setattr(doctor, "cores", fail)
+    said = cli("doctor", "--json")
+    assert (said.code, json.loads(said.out)["where"]) == (1, "/there/clip.wav")
+    assert hint in json.loads(said.out)["hint"]
+
+
+def test_a_missing_file_of_our_own_is_a_bug(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "cores", lambda: len(Path("nowhere.toml").read_bytes()))
+    assert cli("doctor").code == BUG
 
 
 def test_ctrl_c_is_exit_130_without_a_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,7 @@ def test_a_missing_evaluation_split_stops_the_build_too(cli: Cli, tmp_path: Path
         (["--audio", "sampler-clotho"], "--audio sampler-clotho names no folder", "sampler-clotho=DIR"),
         (["--audio", "esc50=."], 'no corpus "esc50" takes part', "one of: sampler-audiocaps"),
         (["--audio", "sampler-clotho=sonds"], "there is no folder sonds", "did you mean `sounds`?"),
+        (["--audio", "sampler-clotho=zzz"], "there is no folder zzz", "one of: other, sounds"),
         (["--audio", "sampler-clotho=file.txt"], "there is no folder file.txt", "give the folder it lies in"),
         (["--from", "sounds"], "sampler takes no --from", "captionstew build folder --from PATH"),
         (["--out", "file.txt/x"], "file.txt/x cannot be a folder", "choose another --out"),
@@ -75,6 +76,7 @@ def test_places_are_checked_before_any_work(
     (tmp_path / "sounds").mkdir()
     (tmp_path / "sounds" / "notes.txt").write_text("mine")
     (tmp_path / "file.txt").write_text("mine")
+    (tmp_path / ".git").mkdir()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "recipe.json").write_text('{"recipe": "esc50"}')
     said = cli("build", "sampler", *words)

@@ -88,6 +88,10 @@ def test_a_dry_run_needs_no_hub_and_says_that_it_had_none(
     told = json.loads(out)
     assert (told["tag"], told["new"], told["sent"], told["tiers"]) == ("v1.0.0", 2, None, ["captions"])
     assert main(["validate", told["folder"]]) == 0
+    assert main(["status", told["folder"]]) == 0
+    code, _, err = said(capsys, told["folder"], "org/stew", "--dry-run")
+    assert (code, "is a release, not a build" in err) == (2, True)
+    assert not Path(told["folder"], "release").exists()
     code, _, err = said(capsys, str(build), "org/stew", "--yes")
     assert code == 1
 

@@ -34,6 +34,8 @@ def test_a_build_keeps_its_page_and_a_release_stays_as_it_was_published(
         assert cli("report", folder, "--clips", 1).code == 0
         assert page.is_file()
     assert not (released / "report.html").exists()
+    (released / "README.md").write_text("A card.")
+    assert cli("report", released, "--clips", 1).out.endswith(f"Next: captionstew inspect {released}\n")
 
 
 def test_for_everybody_nothing_is_shown_that_nobody_gave_a_license_to(
@@ -69,4 +71,4 @@ def test_missing_packages_are_named_with_their_remedy(
     said = cli("report", built)
     assert said.code == 1
     assert "not installed: librosa" in said.err
-    assert "pip install 'captionstew[report]'" in said.err
+    assert "pip install 'captionstew[report]'   (in a checkout: make report)" in said.err

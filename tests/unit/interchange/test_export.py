@@ -15,6 +15,7 @@ from captionstew.interchange.form import Form
 from captionstew.interchange.jsonl import Jsonl
 from captionstew.interchange.lhotse import Lhotse
 from captionstew.interchange.webdataset import WebDataset
+from captionstew.pipeline.ledger import Entry, Ledger, Output
 from captionstew.pipeline.progress import Event
 
 FORMS = [Lhotse("tar"), Lhotse("files"), WebDataset("tar"), Jsonl("files"), Jsonl("none")]
@@ -125,6 +126,26 @@ def test_a_folder_of_something_else_is_left_alone(build: Path, tmp_path: Path) -
         export(build, tmp_path, Jsonl("none"))
     with pytest.raises(BuildError, match=r"not empty and no export"):
         export(build, build, Jsonl("none"))
+
+
+def test_files_of_somebody_else_are_never_replaced(build: Path, tmp_path: Path) -> None:
+    for name in ("README.md", "ledger.jsonl"):  # of a checkout; of a run of training
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).write_text('{"event": "began"}\n')
+        with pytest.raises(BuildError, match=r"not empty and no export"):
+            export(build, tmp_path / name, Jsonl("none"))
+        assert (tmp_path / name / name).read_text() == '{"event": "began"}\n'
+
+
+def test_a_build_that_has_only_begun_loses_nothing(build: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "clips.parquet").write_text("an hour's work")
+    outputs = {"clips.parquet": Output.of(begun / "clips.parquet")}
+    Ledger(begun).add(Entry("read", "all", "f", 1, 1, {}, outputs, 1.0))
+    with pytest.raises(BuildError, match=r"not empty and no export"):
+        export(build, begun, Jsonl("none"))
+    assert (begun / "clips.parquet").is_file()
 
 
 def test_a_file_is_no_folder_to_write_to(build: Path, tmp_path: Path) -> None:

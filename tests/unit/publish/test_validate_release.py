@@ -18,8 +18,9 @@ from captionstew.publish.assemble import write_folder
 from captionstew.publish.contents import DataFile
 from captionstew.publish.hub import Hub
 from captionstew.publish.released import Folder, OnHub, is_release, released
-from captionstew.publish.validate import CHECKS, Validated, validate_release
+from captionstew.publish.validate import CHECKS, validate_release
 from captionstew.schema import schema
+from captionstew.shards.findings import Report
 from captionstew.shards.layout import MANIFEST, SIDECAR, SUMS
 from captionstew.shards.manifest import read_manifest
 from captionstew.shards.release import totals
@@ -88,7 +89,7 @@ def _set(number: int, **values: Any) -> Change:
     return lambda rows: rows[number].update(values)
 
 
-def _failures(report: Validated) -> dict[str, str]:
+def _failures(report: Report) -> dict[str, str]:
     assert [check.name for check in report.checks] == list(CHECKS)
     assert report.passed == (not any(check.failures for check in report.checks))
     return {check.name: "\n".join(check.failures) for check in report.checks if not check.passed}

@@ -17,10 +17,11 @@ import soundfile
 
 from captionstew.clip import subset
 from captionstew.schema import schema
+from captionstew.shards.findings import Report
 from captionstew.shards.layout import shard_files, shard_path
 from captionstew.shards.manifest import Account, write_manifest
 from captionstew.shards.sidecar import write_sidecar
-from captionstew.shards.validate import Report, validate
+from captionstew.shards.validate import validate
 from captionstew.shards.write import parquet_settings, write_shard, written
 
 MakeRow = Callable[..., dict[str, Any]]

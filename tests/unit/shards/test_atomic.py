@@ -51,9 +51,33 @@ def test_a_closed_folder_is_a_build_error(tmp_path: Path) -> None:
         write_bytes(tmp_path / "x.json", b"new")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that takes no files, whoever asks")
+def test_where_no_file_can_be_is_a_build_error() -> None:
+    for path, where in (("/proc/x.json", "/proc"), ("/proc/new/deep/x.json", "/proc/new/deep")):
+        with pytest.raises(BuildError, match=r"cannot write x.json; cause: No such file") as caught:
+            write_bytes(Path(path), b"new")
+        assert caught.value.where == where
+        assert caught.value.hint.startswith("make the folder or choose another with --out;")
+    with pytest.raises(BuildError, match=r"or choose another with --save;"):
+        write_bytes(Path("/proc/new/x.json"), b"new", "--save")
+
+
+def test_a_folder_that_goes_meanwhile_is_a_build_error(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "x.json"
+    with pytest.raises(BuildError, match=r"cannot write x.json"), replacing(path):
+        path.parent.rmdir()
+
+
+def test_a_name_that_is_too_long_is_a_build_error(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"name too long; .*hint: take a shorter name"):
+        write_bytes(tmp_path / ("x" * 300) / "x.json", b"new")
+
+
 def test_other_faults_rise_as_they_are(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), replacing(tmp_path / "never-written"):
+    with pytest.raises(AssertionError, match="was never written"), replacing(tmp_path / "never-written"):
         pass
+    with pytest.raises(FileNotFoundError), disk_errors(tmp_path / "data" / "x.json"):
+        (tmp_path / "elsewhere" / "source.wav").read_bytes()
 
 
 def test_what_killed_writers_left_can_be_cleared(tmp_path: Path) -> None:

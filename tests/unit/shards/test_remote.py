@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from captionstew.errors import StewError
-from captionstew.shards import remote
+from captionstew.shards import remote, url_files
 from captionstew.shards.layout import SIDECAR, shard_files
 from captionstew.shards.read import Clips
 from captionstew.shards.remote import Remote, cache_folder, url_of
@@ -131,7 +131,7 @@ def site(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(remote, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(url_files, "_FIRST_WAIT", 0.01)
     yield made
     made.server.shutdown()
     made.server.server_close()
@@ -292,6 +292,13 @@ def test_a_repository_that_is_none_or_no_release_is_said(site: Site) -> None:
     (site.folder / "manifest.json").unlink()
     with pytest.raises(StewError, match=r"there is no manifest\.json"):
         Clips(REPO)
+
+
+def test_a_place_that_no_repository_can_have_is_said(site: Site) -> None:
+    with pytest.raises(
+        StewError, match=r"hf://datasets/someone is no place on the Hub.*hint: write hf://ORG/NAME"
+    ):
+        Remote("hf://datasets/someone")
 
 
 def test_a_scheme_that_nobody_knows_is_said() -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModel
 
+from captionstew.cli.main import main
 from captionstew.errors import StewError
 from captionstew.train import auto, checkpoint
 from captionstew.train.blueprint import save_blueprint
@@ -183,6 +184,16 @@ def test_a_run_without_checkpoint_and_a_full_folder_are_refused(tmp_path: Path) 
         export_run(tmp_path, tmp_path / "out")
     with pytest.raises(StewError, match="not empty"):
         export(_vit(), tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that takes no files, whoever asks")
+def test_an_export_that_cannot_be_written_is_said(
+    wordpiece: Tokens, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    encoder = _vit()
+    _run(tmp_path, encoder, _contrastive(encoder, wordpiece))
+    assert main(["export", str(tmp_path), "--out", "/proc/new"]) == 1
+    assert "choose another with --out" in capfd.readouterr().err
 
 
 def test_a_damaged_run_is_said_and_leaves_nothing_behind(wordpiece: Tokens, tmp_path: Path) -> None:
