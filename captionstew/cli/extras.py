@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError, requires
 from captionstew.errors import StewError
 
 _EXTRAS = ("build", "report", "train", "hub", "enrich", "m4a", "youtube")  # the first that has it is named
-_MADE = {"report", "train"}  # that a target of the Makefile brings
 _OTHERWISE = {"yaml": "pyyaml", "pil": "pillow"}  # modules that are not called as their package is
 _LINE = re.compile(r"([A-Za-z0-9._-]+)(?:\[([a-z0-9,]+)\])?.*;.*extra == ['\"]([a-z0-9]+)['\"]")
 
@@ -23,8 +22,7 @@ def lacking(error: ModuleNotFoundError) -> StewError | None:
 
 def bringing(extra: str) -> str:
     """What to type to have the packages of an extra."""
-    made = f"   (in a checkout: make {extra})" if extra in _MADE else ""
-    return f"pip install 'captionstew[{extra}]'{made}"
+    return f"pip install 'captionstew[{extra}]'   (in a checkout: make extra EXTRA={extra})"
 
 
 def _packages(extra: str) -> set[str]:

@@ -71,4 +71,4 @@ def test_missing_packages_are_named_with_their_remedy(
     said = cli("report", built)
     assert said.code == 1
     assert "not installed: librosa" in said.err
-    assert "pip install 'captionstew[report]'   (in a checkout: make report)" in said.err
+    assert "pip install 'captionstew[report]'   (in a checkout: make extra EXTRA=report)" in said.err
