@@ -7,6 +7,7 @@ from captionstew.enrich.endpoint import Endpoint
 from captionstew.enrich.environment import vllm_python
 from captionstew.enrich.guard import Rules
 from captionstew.enrich.open import FILE, TORCH, VLLM
+from captionstew.enrich.weights import called
 from captionstew.errors import UsageError
 from captionstew.pipeline.pipeline import Pipeline
 from captionstew.pipeline.stage import Context, Stage
@@ -60,7 +61,7 @@ def enrich_of(pipeline: Pipeline) -> Enrich | None:
 
 
 def check_ready(pipeline: Pipeline, out: Path) -> None:
-    """StewError where the detector or the language model is not there, before any clip is opened.
+    """StewError where the detector, the language model or the guard's is not there, before any clip is opened.
 
     A build that was enriched before is let go on: answers that are there need no model, others will say so.
     """
@@ -70,6 +71,8 @@ def check_ready(pipeline: Pipeline, out: Path) -> None:
     for stage in pipeline.stages:
         if isinstance(stage, Events) and stage.model:
             stage.detector.check()
+        if isinstance(stage, Guard) and stage.similarity:
+            stage.model.check()
     enrich.served.check()
 
 
@@ -85,7 +88,8 @@ def _agreed(enrich: Enrich, pipeline: Pipeline) -> Enrich:
             rules = Rules(**{one.name: getattr(stage, one.name) for one in fields(Rules)})
             enrich = replace(enrich, rules=rules, repairs=stage.repairs, thresholds=stage.thresholds)
         if isinstance(stage, Events):
-            heard = f"{stage.model}@{stage.revision}" if stage.revision else stage.model
+            name = called(stage.model)
+            heard = f"{name}@{stage.revision}" if stage.revision else name
             enrich = replace(enrich, detector=heard or "labels of the corpora")
     if enrich.endpoint.startswith(FILE) and enrich.model == Enrich().model:
         found = Endpoint.of(enrich.served.file)

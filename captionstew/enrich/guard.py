@@ -15,6 +15,7 @@ from captionstew.enrich.reading import Reading, read
 from captionstew.enrich.sounds import Claim
 
 KEPT = "kept"
+UNLIKE = "unlike-audio"  # by a model that compares texts with audio, where Guard names one
 _AGAIN = "near-duplicate"
 _QUOTED = re.compile(r'["\u201c\u201d\u00ab\u00bb][^"\u201c\u201d\u00ab\u00bb]*')
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
@@ -214,4 +215,4 @@ _RULES: tuple[tuple[str, Callable[[Case, Rules], str]], ...] = (
     ("lost-event", _lost),
     ("invented-sound", _invented),
 )
-REASONS = ("empty", *(reason for reason, _ in _RULES), _AGAIN)
+REASONS = ("empty", *(reason for reason, _ in _RULES), _AGAIN, UNLIKE)

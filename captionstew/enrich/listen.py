@@ -1,7 +1,7 @@
 """One piece of listening: clips out of the build's encoded audio, what the detector hears in them to the store."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +52,18 @@ def key() -> pl.Expr:
     )
 
 
+def pieces(durations: Iterable[float], most: float) -> Iterator[tuple[int, int]]:
+    """First row and number of rows of pieces that end with the clip that fills `most` seconds."""
+    first, seconds, number = 0, 0.0, 0
+    for number, duration in enumerate(durations, 1):
+        seconds += duration
+        if seconds >= most:
+            yield first, number - first
+            first, seconds = number, 0.0
+    if number > first:
+        yield first, number - first
+
+
 def listen(task: Listening) -> Listened:
     """Judge the clips and add them to the store at once; a killed piece leaves nothing and is judged anew."""
     reach_plan(task.plan)
@@ -72,31 +84,32 @@ def _on_cpu(rows: pl.DataFrame, ears: Ears, threads: int, pool: ThreadPoolExecut
 
     def hear(first: int) -> list[Heard]:
         share = rows.gather_every(threads, first).select(PLAN).iter_rows()
-        return list(ears(_clip(ears.sample_rate, *row[:-1]) for row in share))
+        return list(ears(decoded(ears.sample_rate, *row[:-1]) for row in share))
 
-    with _one_core():
+    with one_core():
         return [one for several in pool.map(hear, range(threads)) for one in several]
 
 
 def _on_gpu(rows: pl.DataFrame, ears: Ears, threads: int, pool: ThreadPoolExecutor) -> Iterator[Heard]:
     """The threads decode some clips ahead of the model."""
 
-    def decoded() -> Iterator[tuple[str, Samples]]:
+    def ahead_of_it() -> Iterator[tuple[str, Samples]]:
         waiting = rows.select(PLAN).iter_rows()
         ahead: list[Future[tuple[str, Samples]]] = []
         while True:
             more = islice(waiting, _AHEAD * threads - len(ahead))
-            ahead += [pool.submit(_clip, ears.sample_rate, *row[:-1]) for row in more]
+            ahead += [pool.submit(decoded, ears.sample_rate, *row[:-1]) for row in more]
             if not ahead:
                 return
             yield ahead.pop(0).result()
 
-    return ears(decoded())
+    return ears(ahead_of_it())
 
 
-def _clip(
+def decoded(
     sample_rate: int, key: str, file: str, begin: int, length: int, codec: str, total: int | None
 ) -> tuple[str, Samples]:
+    """The clip's key, and its samples at this rate; the rest is a row of `PLAN`, but for its duration."""
     pcm, rate = decode_pcm(_read(Path(file), begin, length, total), codec)
     samples = pcm.astype(np.float32) / np.float32(32768)
     if rate != sample_rate:
@@ -120,7 +133,7 @@ def _read(path: Path, begin: int, length: int, total: int | None) -> bytes:
 
 
 @contextmanager
-def _one_core() -> Iterator[None]:
+def one_core() -> Iterator[None]:
     """Torch computes each product on one core, and afterwards on as many as before."""
     import torch
 

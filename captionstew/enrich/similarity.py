@@ -38,27 +38,15 @@ class Similarity:
 
     @classmethod
     def load(cls, name: str | Path, *, revision: str | None = None, device: str = "cpu") -> Self:
-        """The model of a folder or of the Hub; StewError where transformers is not there or the model is neither."""
-        try:
-            import transformers
-        except ModuleNotFoundError as error:
-            hint = "pip install 'captionstew[train]'"
-            raise StewError("a similarity score needs transformers", cause=str(error), hint=hint) from error
-        try:
-            config = _config(transformers, str(name), revision)
-        except (OSError, ValueError) as error:
-            hint = "name a folder with config.json and model.safetensors, or a model of the Hub"
-            raise RecipeError(f"no model can be read from {name}", cause=str(error), hint=hint) from error
+        """The model of a folder or of the Hub; StewError as `checked` has it."""
+        import transformers
+
+        config = checked(name, revision)
         if config.model_type == "captionstew":
             import captionstew.train.auto  # noqa: F401  # tells AutoModel of our own
 
             ours = transformers.AutoModel.from_pretrained(name, revision=revision).to(device).eval()
             return cls(ours, None, int(config.sampling_rate), 10 * int(config.sampling_rate))
-        if config.model_type != "clap":
-            hint = "choose a CLAP model, such as laion/clap-htsat-unfused, or a contrastive export"
-            raise RecipeError(
-                f"{name} is a {config.model_type} model and compares no text with audio", hint=hint
-            )
         clap = transformers.ClapModel.from_pretrained(name, revision=revision).to(device).eval()
         processor = transformers.ClapProcessor.from_pretrained(name, revision=revision)
         extractor = processor.feature_extractor
@@ -66,36 +54,39 @@ class Similarity:
 
     def scores(self, sounds: Sequence[Samples], texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Cosines (B,) of each sound, mono at `sample_rate`, with its text; each is the same in any batch."""
-        import torch
-
         assert len(sounds) == len(texts), (len(sounds), len(texts))
-        with torch.inference_mode():
-            audio_BD = np.stack([self._audio(samples) for samples in sounds])
-            text_BD = np.concatenate([self._text(text) for text in texts])
+        audio_BD = np.stack([self.audio(samples) for samples in sounds])
+        text_BD = np.concatenate([self.text(text) for text in texts])
         cosines: npt.NDArray[np.float32] = (audio_BD * text_BD).sum(1)
         return cosines
 
-    def _audio(self, samples: Samples) -> Vectors:
-        """One vector (D,) of length one. Windows are cut here, for the extractor would draw one by chance."""
+    def audio(self, samples: Samples) -> Vectors:
+        """A vector (D,) of length one for a sound. Windows are cut here: the extractor would draw one by chance."""
         windows = [samples[begin : begin + self.longest] for begin in range(0, len(samples), self.longest)]
         kept = [w for w in windows if 2 * len(w) >= self.longest] or windows[:1]
         mean = np.concatenate([self._window(window) for window in kept]).mean(0)
         return np.asarray(mean / np.linalg.norm(mean), np.float32)
 
+    def text(self, text: str) -> Vectors:
+        """A vector (1, D) of length one for a text."""
+        import torch
+
+        with torch.inference_mode():
+            if self.processor is None:
+                return _unit(self.model.get_text_features([text]))
+            tokens = self.processor.tokenizer([text], return_tensors="pt", truncation=True)
+            return _unit(self.model.get_text_features(**tokens.to(self.model.device)))
+
     def _window(self, samples: Samples) -> Vectors:
         import torch
 
-        if self.processor is None:
-            return _unit(self.model.get_audio_features(torch.from_numpy(samples)[None].to(self.model.device)))
-        extractor = self.processor.feature_extractor
-        inputs = extractor(samples, sampling_rate=self.sample_rate, return_tensors="pt").to(self.model.device)
-        return _unit(self.model.get_audio_features(**inputs))
-
-    def _text(self, text: str) -> Vectors:
-        if self.processor is None:
-            return _unit(self.model.get_text_features([text]))
-        tokens = self.processor.tokenizer([text], return_tensors="pt", truncation=True).to(self.model.device)
-        return _unit(self.model.get_text_features(**tokens))
+        with torch.inference_mode():
+            if self.processor is None:
+                sound_BS = torch.from_numpy(samples)[None].to(self.model.device)
+                return _unit(self.model.get_audio_features(sound_BS))
+            extractor = self.processor.feature_extractor
+            inputs = extractor(samples, sampling_rate=self.sample_rate, return_tensors="pt")
+            return _unit(self.model.get_audio_features(**inputs.to(self.model.device)))
 
 
 def curve(true: Sequence[float], false: Sequence[float]) -> Iterator[Point]:
@@ -111,6 +102,24 @@ def threshold(true: Sequence[float], false: Sequence[float], keep: float = 0.99)
     """The highest threshold that keeps this share of the true pairs; only a far tail is worth dropping."""
     assert len(true) > 0, "a threshold needs pairs that are known to be true"
     return max((point for point in curve(true, false) if point.true_kept >= keep), key=lambda p: p.threshold)
+
+
+def checked(name: str | Path, revision: str | None = None) -> Any:
+    """A model's configuration; StewError where transformers is not there, or the model compares no text with audio."""
+    try:
+        import transformers
+    except ModuleNotFoundError as error:
+        hint = "pip install 'captionstew[enrich]'"
+        raise StewError("a similarity score needs transformers", cause=str(error), hint=hint) from error
+    try:
+        config = _config(transformers, str(name), revision)
+    except (OSError, ValueError) as error:
+        hint = "name a folder with config.json and model.safetensors, or a model of the Hub"
+        raise RecipeError(f"no model can be read from {name}", cause=str(error), hint=hint) from error
+    if config.model_type not in {"clap", "captionstew"}:
+        hint = "choose a CLAP model, such as laion/clap-htsat-unfused, or a contrastive export"
+        raise RecipeError(f"{name} is a {config.model_type} model and compares no text with audio", hint=hint)
+    return config
 
 
 def _config(transformers: Any, name: str, revision: str | None) -> Any:

@@ -1,6 +1,5 @@
 """Events: which sounds are in each clip, by a detector and by the labels of the corpora."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
@@ -11,7 +10,8 @@ import pyarrow.parquet as pq
 from captionstew.corpora.strict import nearest
 from captionstew.digest import digest
 from captionstew.enrich.detector import AST, Detector
-from captionstew.enrich.listen import PLAN, Listening, key, listen
+from captionstew.enrich.listen import PLAN, Listening, listen, pieces
+from captionstew.enrich.lying import keyed, lying
 from captionstew.enrich.naming import NAMED, Naming
 from captionstew.enrich.ontology import facts_digest
 from captionstew.enrich.scores import SCHEMA, Store
@@ -99,9 +99,9 @@ class Events(TableStage):
         write_bytes(heard_by(context), (self.detector.label if self.model else "").encode())
         if self.model:
             store = self._judged(tables, context)
-            keyed = _audio(context).select("clip_id", "key")
+            keys = keyed(context).select("clip_id", "key")
             with store.table() as known:
-                rows = tables.clips.select(*columns, "clip_id").join(keyed, on="clip_id")
+                rows = tables.clips.select(*columns, "clip_id").join(keys, on="clip_id")
                 _write(rows.join(known, on="key", how="left"), naming, named)
         else:
             bare = {name: pl.lit(None, dtype=kind) for name, kind in SCHEMA.items()}
@@ -128,7 +128,7 @@ class Events(TableStage):
         durations = pl.read_parquet(plan, columns=["duration"])["duration"]
         tasks = [
             Listening(plan, first, count, self.detector, store.folder, context.runner.threads)
-            for first, count in _pieces(durations, self.piece_seconds)
+            for first, count in pieces(durations, self.piece_seconds)
         ]
         clips, seconds = 0, 0.0
         for number, (_, done) in enumerate(context.runner.run(listen, tasks), 1):
@@ -140,14 +140,8 @@ class Events(TableStage):
     def _plan(self, clips: pl.LazyFrame, context: Context, store: Store) -> Path:
         """The clips to judge, each audio once, in the order in which they lie on disk."""
         path = context.work / "events" / "plan.parquet"
-        where = clips.select("clip_id", "corpus", pl.col("root").cast(pl.Int64), "path", begins="offset")
         with store.table() as known, replacing_table(path) as temporary:
-            rows = (
-                _audio(context)
-                .join(where, on="clip_id")
-                .join(_roots(context), on=["corpus", "root"], how="left")
-            )
-            new = _addressed(rows, context).join(known.select("key"), on="key", how="anti").select(PLAN)
+            new = lying(clips, context).join(known.select("key"), on="key", how="anti").select(PLAN)
             new.sort("file", "begin").unique("key", keep="first", maintain_order=True).sink_parquet(temporary)
         return path
 
@@ -155,44 +149,6 @@ class Events(TableStage):
 def heard_by(context: Context) -> Path:
     """The file in which Events leaves who heard a build's events; empty where they are the corpora's labels alone."""
     return context.work / "events" / "detector"
-
-
-def _addressed(rows: pl.LazyFrame, context: Context) -> pl.LazyFrame:
-    """With the `file` of each clip's encoded audio and where it `begin`s: that of its unit, or its very source."""
-    audio, passes = str(context.work / "audio"), pl.col("offset").is_null()
-    source = pl.concat_str("folder", "path", separator="/")
-    own = pl.concat_str(pl.lit(f"{audio}/"), "unit", pl.lit(".bin"))
-    begin = pl.coalesce("offset", pl.col("begins").clip(lower_bound=0))
-    return rows.with_columns(file=pl.when(passes).then(source).otherwise(own), begin=begin)
-
-
-def _roots(context: Context) -> pl.LazyFrame:
-    """The folders of each corpus by their place."""
-    rows = [
-        (name, place, str(folder))
-        for name, several in context.places.items()
-        for place, folder in enumerate(several)
-    ]
-    schema = {"corpus": pl.String, "root": pl.Int64, "folder": pl.String}
-    return pl.LazyFrame(rows, schema=schema, orient="row")
-
-
-def _audio(context: Context) -> pl.LazyFrame:
-    """The encoded audio of the clips, by the key of the store."""
-    assert context.audio is not None, "Events needs the audio stages before it"
-    return context.audio.with_columns(key=key())
-
-
-def _pieces(durations: Iterable[float], most: float) -> Iterator[tuple[int, int]]:
-    """First row and number of rows of pieces that end with the clip that fills `most` seconds."""
-    first, seconds, number = 0, 0.0, 0
-    for number, duration in enumerate(durations, 1):
-        seconds += duration
-        if seconds >= most:
-            yield first, number - first
-            first, seconds = number, 0.0
-    if number > first:
-        yield first, number - first
 
 
 def _write(rows: pl.LazyFrame, naming: Naming, path: Path) -> None:

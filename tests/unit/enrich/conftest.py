@@ -236,3 +236,39 @@ def in_process(tmp_path: Path) -> Iterator[Callable[..., InProcess]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def clap_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLAP of a few thousand weights with its extractor and a tokenizer of letters."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    place = tmp_path_factory.mktemp("clap")
+    tower = {"hidden_size": 32, "intermediate_size": 37, "num_hidden_layers": 1, "num_attention_heads": 2}
+    audio = {
+        "patch_embeds_hidden_size": 8, "hidden_size": 64, "depths": [1, 1, 1, 1], "num_attention_heads": [2, 2, 2, 2],
+        "projection_dim": 16, "num_mel_bins": 64, "spec_size": 256, "window_size": 8, "patch_size": 4,
+        "enable_fusion": False, "num_hidden_layers": 4,
+    }  # fmt: skip
+    config = transformers.ClapConfig(
+        text_config={**tower, "vocab_size": 40, "projection_dim": 16, "max_position_embeddings": 66},
+        audio_config=audio, projection_dim=16,
+    )  # fmt: skip
+    torch.manual_seed(3)
+    transformers.ClapModel(config).save_pretrained(place)
+    letters = {
+        word: n for n, word in enumerate(["<s>", "<pad>", "</s>", "<unk>", *"abcdefghijklmnopqrstuvwxyz "])
+    }
+    tokens = Tokenizer(models.WordLevel(letters, unk_token="<unk>"))
+    tokens.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    tokens.post_processor = processors.TemplateProcessing(
+        "<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokens, pad_token="<pad>", unk_token="<unk>", model_max_length=64
+    )
+    extractor = transformers.ClapFeatureExtractor(truncation="rand_trunc", padding="repeatpad")
+    transformers.ClapProcessor(extractor, tokenizer).save_pretrained(place)
+    return place

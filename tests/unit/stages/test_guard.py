@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from captionstew.errors import RecipeError
 from captionstew.pipeline.stage import Context, Tables
 from captionstew.stages.guard import Guard
 
@@ -137,3 +138,10 @@ def test_many_clips_are_judged_in_parts_and_none_is_lost(tables: Make, run: Make
     found = run(Guard(), tables(clips, rows, merged=True))
     assert len(found.captions) == len(found.caption_drops) == count // 2
     assert set(found.captions["rank"] % 2) == {0}
+
+
+def test_a_threshold_of_similarity_wants_a_model_and_a_model_wants_audio(enriched: Make, run: Make) -> None:
+    with pytest.raises(RecipeError, match="needs a model"):
+        Guard(least_similarity=0.2)
+    with pytest.raises(RecipeError, match="needs the audio"):
+        run(Guard(similarity="any/model"), enriched("A dog is barking in the rain."))
