@@ -32,48 +32,47 @@ def recipes(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", nargs="?", help="copy: the file to write")
 
 
+def _limit(parser: ArgumentParser) -> None:
+    help = "at most N clips of each corpus, for trying things out"
+    parser.add_argument("--limit", metavar="N", type=_number, help=help)
+
+
+def _set(parser: ArgumentParser) -> None:
+    help = "change a field of a stage: codec=opus"
+    parser.add_argument("--set", metavar="FIELD=VALUE", action="append", default=[], help=help)
+
+
+def _cluster(parser: ArgumentParser) -> None:
+    help = "none: this process; local: Ray here; ADDRESS: a Ray cluster; auto (default) chooses by size"
+    parser.add_argument("--cluster", metavar="WHERE", default="auto", help=help)
+
+
+def _fresh(parser: ArgumentParser) -> None:
+    parser.add_argument("--fresh", action="store_true", help="forget what was done here and begin again")
+
+
 def _order(parser: ArgumentParser, recipes: str | None = None) -> None:
     add = parser.add_argument
-    add(
-        "recipe",
-        metavar="RECIPE",
-        nargs=recipes,
-        help="a recipe (captionstew recipes), a .py file, or the name of one corpus",
-    )
+    help = "a recipe (captionstew recipes), a .py file, or the name of one corpus"
+    add("recipe", metavar="RECIPE", nargs=recipes, help=help)
     add("--out", metavar="DIR", help="where it is built; build/<recipe> if not said")
-    add(
-        "--audio",
-        metavar="NAME=DIR",
-        action="append",
-        default=[],
-        help="where a corpus lies: annotations or audio",
-    )
-    add(
-        "--from",
-        metavar="PATH",
-        dest="source",
-        help="recipe folder: your data, a folder or a .csv .jsonl .parquet",
-    )
+    help = "where a corpus lies: annotations or audio"
+    add("--audio", metavar="NAME=DIR", action="append", default=[], help=help)
+    help = "recipe folder: your data, a folder or a .csv .jsonl .parquet"
+    add("--from", metavar="PATH", dest="source", help=help)
     add("--only", metavar="NAME", action="append", default=[], help="build only this corpus of the recipe")
-    add("--limit", metavar="N", type=_number, help="at most N clips of each corpus, for trying things out")
+    _limit(parser)
     help = "a language model adds captions: http://HOST:PORT, @FILE of enrich serve, vllm, transformers"
     add("--enrich", metavar="WHERE", help=help)
     help = "400k, 1m, 4m or 10m: that share of every corpus, the smaller inside the larger"
     add("--subset", metavar="SIZE", help=help)
-    add(
-        "--set",
-        metavar="FIELD=VALUE",
-        action="append",
-        default=[],
-        help="change a field of a stage: codec=opus",
-    )
+    _set(parser)
     add(
         "--offline",
         action="store_true",
         help="ask nothing of the network: what was fetched before, and --audio",
     )
-    help = "none: this process; local: Ray here; ADDRESS: a Ray cluster; auto (default) chooses by size"
-    add("--cluster", metavar="WHERE", default="auto", help=help)
+    _cluster(parser)
 
 
 def _bytes(text: str) -> int:
@@ -112,10 +111,18 @@ def plan(parser: ArgumentParser) -> None:
 
 def enrich(parser: ArgumentParser) -> None:
     """Its verbs, each with its own."""
-    from captionstew.cli.serve import options
+    from captionstew.cli import calibrating, serve
 
-    made = {"sample": _sample, "compare": _compare, "captions": _order, "audit": _audit, "serve": options}
-    actions = parser.add_subparsers(dest="action", metavar="|".join(made), required=True)
+    made = {
+        "sample": _sample,
+        "compare": _compare,
+        "captions": _order,
+        "audit": _audit,
+        "similarity": _similarity,
+        "calibrate": calibrating.options,
+        "serve": serve.options,
+    }
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, help=", ".join(made))
     everywhere = {"--json": "the result as JSON on stdout", "--quiet": "the result and errors only"}
     for name, arguments in made.items():
         action = actions.add_parser(name, allow_abbrev=False)
@@ -144,12 +151,16 @@ def _audit(parser: ArgumentParser) -> None:
     parser.add_argument("--read", metavar="FILE", nargs="+", default=[], help=help)
 
 
+def _similarity(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="BUILD", help="a build whose Guard had a similarity model")
+
+
 def build(parser: ArgumentParser) -> None:
     """A build that is done."""
     _order(parser, "?")
     help = "build exactly what captionstew plan has planned, with no other options"
     parser.add_argument("--plan", metavar="FILE", help=help)
-    parser.add_argument("--fresh", action="store_true", help="forget what was done here and begin again")
+    _fresh(parser)
 
 
 def attach(parser: ArgumentParser) -> None:
@@ -161,16 +172,15 @@ def attach(parser: ArgumentParser) -> None:
     add("--out", metavar="DIR", help="where it is built; build/<recipe>-attached if not said")
     add("--codec", metavar="CODEC", help="flac, opus or pcm-zstd; that of the release if not said")
     add("--only", metavar="NAME", action="append", default=[], help="attach only this corpus")
-    add("--limit", metavar="N", type=_number, help="at most N clips of each corpus, for trying things out")
+    _limit(parser)
     help = "keep copies with other samples than the published ones, if they sound the same"
     add("--accept-other-audio", action="store_true", help=help)
     help = "what is missing or other, clip by clip: .csv or .parquet (OUT/attach.csv)"
     add("--list", metavar="FILE", help=help)
     add("--dry-run", action="store_true", help="say which clips are here, and attach nothing")
     add("--offline", action="store_true", help="fetch no annotations: what was fetched before, and --audio")
-    help = "none: this process; local: Ray here; ADDRESS: a Ray cluster; auto (default) chooses by size"
-    add("--cluster", metavar="WHERE", default="auto", help=help)
-    add("--fresh", action="store_true", help="forget what was done here and begin again")
+    _cluster(parser)
+    _fresh(parser)
 
 
 def folder(parser: ArgumentParser) -> None:
@@ -215,29 +225,18 @@ def publish(parser: ArgumentParser) -> None:
     """Which build goes where, and what of it."""
     add = parser.add_argument
     add("folder", metavar="BUILD", help="a folder that captionstew built")
-    add(
-        "repository",
-        metavar="ORG/NAME",
-        help="the dataset on the Hugging Face Hub; it is made if there is none",
-    )
+    help = "the dataset on the Hugging Face Hub; it is made if there is none"
+    add("repository", metavar="ORG/NAME", help=help)
     help = "audio (default): whatever the licenses allow; captions: no audio; audio-nc: non-commercial audio too, gated"
     add("--tier", choices=("audio", "captions", "audio-nc"), default="audio", help=help)
     add("--private", action="store_true", help="a new repository that only its organisation sees")
     add("--tag", metavar="vX.Y.Z", default="", help="the version; the one that has to follow if not said")
     add("--dry-run", action="store_true", help="write the whole repository into BUILD/release, send nothing")
     add("--yes", action="store_true", help="do not ask")
-    add(
-        "--remove",
-        metavar="FILE",
-        help="clips to take down for good: .csv .jsonl .parquet of clip_id, reason, date",
-    )
-    add(
-        "--note",
-        metavar="TEXT",
-        action="append",
-        default=[],
-        help="a line for the changelog; may be repeated",
-    )
+    help = "clips to take down for good: .csv .jsonl .parquet of clip_id, reason, date"
+    add("--remove", metavar="FILE", help=help)
+    help = "a line for the changelog; may be repeated"
+    add("--note", metavar="TEXT", action="append", default=[], help=help)
     add("--without", metavar="NAME", action="append", default=[], help="leave a corpus out, its captions too")
     help = "publish captions of a model whose license we do not know, and say why that is right"
     add("--allow-model", metavar="NAME=NOTE", action="append", default=[], help=help)
@@ -276,11 +275,9 @@ def import_(parser: ArgumentParser) -> None:
     help = "who wrote captions that do not say it (human)"
     add("--style", choices=("human", "machine", "template", "label"), default="human", help=help)
     add("--limit", metavar="N", type=_number, help="at most N clips, for trying things out")
-    help = "change a field of a stage: codec=opus"
-    add("--set", metavar="FIELD=VALUE", action="append", default=[], help=help)
-    help = "none: this process; local: Ray here; ADDRESS: a Ray cluster; auto (default) chooses by size"
-    add("--cluster", metavar="WHERE", default="auto", help=help)
-    add("--fresh", action="store_true", help="forget what was done here and begin again")
+    _set(parser)
+    _cluster(parser)
+    _fresh(parser)
 
 
 def export(parser: ArgumentParser) -> None:

@@ -80,7 +80,7 @@ COMMANDS = (
     ),
     Command(
         "enrich", "Make", "Captions by a language model: look at some, compare two prompts, make them without audio, "
-        "have them judged by people, or start its servers.",
+        "have them judged by people, calibrate the event detector, or start the model's servers.",
         "try a language model's captions", "enrich sample stew ...", arguments.enrich,
         (("enrich sample stew --enrich vllm", "look at some"),
          ("enrich audit build/stew --n 200", "a sheet for people to judge"),

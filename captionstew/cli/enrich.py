@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from captionstew.cli import enrich_audit, enrich_captions, serve
+from captionstew.cli import enrich_audit, enrich_calibrate, enrich_captions, enrich_similarity, serve
 from captionstew.cli.console import CROSS, LOOK, TICK, Console
 from captionstew.cli.enrich_order import ordered, stage_of
 from captionstew.cli.machine import standing
@@ -37,7 +37,7 @@ _FIGURES = (Column("figure"), Column("A", right=True), Column("B", right=True), 
 def run(arguments: Arguments, console: Console) -> int:
     """Do as the action says."""
     actions = {"sample": _sample, "compare": _compare, "captions": enrich_captions.run, "audit": enrich_audit.run,
-               "serve": serve.run}  # fmt: skip
+               "similarity": enrich_similarity.run, "calibrate": enrich_calibrate.run, "serve": serve.run}  # fmt: skip
     return actions[arguments.action](arguments, console)
 
 

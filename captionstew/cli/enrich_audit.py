@@ -5,10 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from captionstew.cli.console import LOOK, TICK, Console
+from captionstew.cli.folder import build_folder
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
 from captionstew.enrich.audit import Audit, Rate, audit
-from captionstew.enrich.guard import REASONS
 from captionstew.enrich.sheet import drawn, read_sheet, verdicts, write_sheet
 from captionstew.errors import UsageError
 from captionstew.figures import plural, share
@@ -16,10 +16,12 @@ from captionstew.figures import plural, share
 _COLUMNS = (Column("guard's verdict"), Column("judged", right=True), Column("wrong", right=True),
             Column("share", right=True), Column("95 % interval", right=True))  # fmt: skip
 
+_EXAMPLES = "lost-event", "invented-sound", "invented-count"  # of REASONS
+
 
 def run(arguments: Arguments, console: Console) -> int:
     """Write a sheet, or read those that came back."""
-    build = Path(arguments.folder).expanduser()
+    build = build_folder(arguments.folder).path
     return _read(build, arguments.read, console) if arguments.read else _write(build, arguments, console)
 
 
@@ -34,9 +36,7 @@ def _write(build: Path, arguments: Arguments, console: Console) -> int:
     console.say(
         "  Give a copy to each person. `right` takes yes or no, from `before` and `events` alone; where it is no,"
     )
-    console.say(
-        f"  `reason` a word such as {', '.join(REASONS[-3:])}. Nobody is told what the guard thought."
-    )
+    console.say(f"  `reason` a word such as {', '.join(_EXAMPLES)}. Nobody is told what the guard thought.")
     console.next(f"captionstew enrich audit {arguments.folder} --read first.csv second.csv")
     return 0
 

@@ -14,6 +14,7 @@ from captionstew.enrich.environment import check_vllm, gpus, template, vllm_pyth
 from captionstew.enrich.process import Process, free_port
 from captionstew.enrich.serving import Serving
 from captionstew.enrich.supervise import Handle, State, Supervisor
+from captionstew.enrich.weights import revision_here
 from captionstew.errors import UsageError
 from captionstew.figures import plural
 from captionstew.shards.atomic import write_bytes
@@ -77,8 +78,9 @@ def _serving(arguments: Arguments) -> Serving:
     model = arguments.model
     path = Path(model).expanduser()
     return Serving(
-        str(path.absolute()) if path.is_dir() else model, vllm_python(arguments.python), arguments.revision,
-        per_server, chosen.absolute() if chosen else None, arguments.context, arguments.host,
+        str(path.absolute()) if path.is_dir() else model, vllm_python(arguments.python),
+        revision_here(model, arguments.revision), per_server, chosen.absolute() if chosen else None,
+        arguments.context, arguments.host,
     )  # fmt: skip
 
 

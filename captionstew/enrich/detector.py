@@ -1,9 +1,8 @@
 """The event detector: which model, and what it hears in clips of any length."""
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from captionstew.audio.codec import Samples
-from captionstew.digest import digest, file_sha256
+from captionstew.digest import digest
+from captionstew.enrich.weights import WEIGHTS, called, revision_of
 from captionstew.enrich.windows import Pooling, Scores, Window, news, pooled, windows
 from captionstew.errors import RecipeError, StewError
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from captionstew.enrich.taggers import Tagger
 
 AST = "MIT/ast-finetuned-audioset-10-10-0.4593"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")  # in the order in which they are wanted
 _GPU_BATCH = 64  # AST needs some 4 GB for it
 _LEAST = 0.2  # seconds; shorter windows are padded with silence, for no model has a frame for nothing
 
@@ -63,7 +61,7 @@ class Detector:
     @property
     def label(self) -> str:
         """As provenance names it: the model, and the commit or the hash of its files."""
-        return f"{self.model}@{revision_of(self.located())}"
+        return f"{called(self.model)}@{revision_of(self.located())}"
 
     def located(self) -> Path:
         """The model's folder or file on this machine, fetched from the Hub if need be; RecipeError if there is none."""
@@ -77,7 +75,7 @@ class Detector:
                 hint = "pip install 'captionstew[enrich]', or set model to '' for the corpora's own labels"
                 raise StewError(f"the detector needs {name}, which is not installed", hint=hint)
         path = self.located()
-        if path.is_dir() and not any(any(path.rglob(pattern)) for pattern in _WEIGHTS):
+        if path.is_dir() and not any(any(path.rglob(pattern)) for pattern in WEIGHTS):
             hint = (
                 "choose a model with safetensors, .bin or .pt files; '' takes the corpora's own labels alone"
             )
@@ -156,25 +154,6 @@ class Ears:
         queue.clear()
 
 
-def revision_of(path: Path) -> str:
-    """The commit of a snapshot from the Hub, else a hash of the model's files."""
-    if _COMMIT.fullmatch(path.name):
-        return path.name
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if _is_model(p))
-    states = tuple((file, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
-    return _hashed(path, states)
-
-
-@cache
-def _hashed(path: Path, states: tuple[tuple[Path, int, int], ...]) -> str:
-    names = [file.relative_to(path).as_posix() if path.is_dir() else "" for file, _, _ in states]
-    return digest([(name, file_sha256(file)) for name, (file, _, _) in zip(names, states, strict=True)])
-
-
-def _is_model(path: Path) -> bool:
-    return path.is_file() and any(path.match(pattern) for pattern in ("*.json", *_WEIGHTS))
-
-
 @lru_cache(maxsize=1)
 def _ears(detector: Detector, _revision: str) -> Ears:
     from captionstew.enrich.taggers import load
@@ -188,7 +167,7 @@ def _fetched(name: str, revision: str) -> Path:
 
         options = {"revision": revision} if revision else {}
         folder = fetched(name, ["*.json"], **options)
-        for pattern in _WEIGHTS:
+        for pattern in WEIGHTS:
             folder = fetched(name, [pattern], **options)
             if any(folder.rglob(pattern)):
                 return folder

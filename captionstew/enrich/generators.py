@@ -58,7 +58,8 @@ def models() -> tuple[Model, ...]:
 def license_of(model: str) -> Model:
     """What is known of a model by its name, `name@revision` or folder; one that no row names may not be published."""
     name = model.partition("@")[0].rstrip("/")
-    folder = name.rpartition("/")[2] if name.startswith(("/", "~", ".")) else None
+    local = name.startswith(("/", "~", ".")) or "/" not in name
+    folder = name.rpartition("/")[2] if local else None
     for one in models():
         for pattern in one.names:
             # The same weights in a folder of one's own go by the folder's name.

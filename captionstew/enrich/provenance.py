@@ -80,8 +80,8 @@ def provenance(made: Sequence[Made], asking: Asking, clips: pl.DataFrame) -> pl.
     own = _frame([_row(one, asking) for one in made], schema)
     rows = pl.concat([own, clips.select("corpus", "events")], how="horizontal")
     rows = rows.join(_by_prompt(asking), on="place", how="left", maintain_order="left")
-    whole = {"split": "train", "model": asking.model, "revision": asking.revision, "detector": asking.detector,
-             "license": license_of(asking.model).license, "made_with": f"captionstew {__version__}"}  # fmt: skip
+    whole = {"split": "train", "model": asking.writer, "revision": asking.revision, "detector": asking.detector,
+             "license": license_of(asking.writer).license, "made_with": f"captionstew {__version__}"}  # fmt: skip
     rows = rows.with_columns(**{name: pl.lit(text, pl.String) for name, text in whole.items()})
     return rows.select(pl.col(name).cast(kind) for name, kind in PROVENANCE.items())
 
@@ -97,7 +97,7 @@ def kept(provenance: Path) -> pl.LazyFrame:
 
 def captions(made: Sequence[Made], ranks: Iterable[int], asking: Asking) -> pl.DataFrame:
     """The captions for the tables (columns `CAPTION`); `ranks` are those of the clips. Failed ones have no text."""
-    model = f"{asking.model}@{asking.revision}" if asking.revision else asking.model
+    model = f"{asking.writer}@{asking.revision}" if asking.revision else asking.writer
     rows = [
         (rank, ORIGIN, one.want.one.place, None if one.failed else one.text, GENERATED, "machine", model,
          one.want.one.prompt.label, one.want.one.prompt.language, one.answer.finish, one.answer.error)

@@ -82,7 +82,7 @@ class Counting:
         rates = faithfulness(sample)
         words, distinct = vocabulary(provenance, one.prompt.label)
         return Enrichment(
-            one.prompt.label, one.prompt.style, self._asking.model, self._asking.revision, counts.clips, counts.asked,
+            one.prompt.label, one.prompt.style, self._asking.writer, self._asking.revision, counts.clips, counts.asked,
             counts.passed, counts.failed, counts.retried, dict(sorted(counts.rejected.items())),
             counts.prompt_tokens, counts.completion_tokens, _rounded(words / max(1, counts.passed)), distinct,
             len(sample), _rounded(rates.distinct_1), _rounded(rates.distinct_2),

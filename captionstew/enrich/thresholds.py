@@ -16,6 +16,7 @@ from captionstew.errors import RecipeError
 from captionstew.shards.atomic import write_bytes
 
 Scores = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
 Tier = Literal["certain", "possible"]
 FLOOR = 0.02  # lower scores are not kept on disk, so that no threshold may ask for them
 
@@ -115,9 +116,12 @@ class Calibration:
     fewest: int = 10
 
     def __call__(
-        self, scores: Scores, truth: npt.NDArray[np.bool_], classes: Iterable[str] = ()
+        self, scores: Scores, truth: Flags, classes: Iterable[str] = (), *, judged: Flags | None = None
     ) -> Thresholds:
-        """Thresholds of the columns (N, C) of scores in 0..1 and labels; `classes` name them, by default AudioSet's."""
+        """Thresholds of the columns (N, C) of scores in 0..1 and labels; `classes` name them, by default AudioSet's.
+
+        Where `judged` (N, C) is given, only those clips say anything of a class.
+        """
         names = list(classes) or list(ontology().classes)
         assert scores.shape == truth.shape == (len(scores), len(names)), (
             scores.shape,
@@ -126,13 +130,19 @@ class Calibration:
         )
         counted = [place for place in range(len(names)) if truth[:, place].sum() >= self.fewest]
         certain, possible = (
-            {names[place]: _least(scores[:, place], truth[:, place], precision) for place in counted}
+            {names[place]: _least(*_of(place, scores, truth, judged), precision) for place in counted}
             for precision in (self.certain, self.possible)
         )
         return Thresholds(certain=certain, possible=possible)
 
 
-def _least(scores: Scores, truth: npt.NDArray[np.bool_], precision: float) -> float:
+def _of(place: int, scores: Scores, truth: Flags, judged: Flags | None) -> tuple[Scores, Flags]:
+    """Scores and labels of one class."""
+    rows = slice(None) if judged is None else judged[:, place]
+    return scores[rows, place], truth[rows, place]
+
+
+def _least(scores: Scores, truth: Flags, precision: float) -> float:
     """The lowest score such that of the clips from it on at least this share is true; 1 if there is none."""
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], np.cumsum(truth[order])

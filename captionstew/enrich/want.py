@@ -8,6 +8,7 @@ from math import log
 from captionstew.enrich.engine import Ask
 from captionstew.enrich.item import Item
 from captionstew.enrich.prompt import Prompt, prompt
+from captionstew.enrich.weights import called
 from captionstew.errors import RecipeError
 
 
@@ -32,6 +33,11 @@ class Asking:
     captions: int = 1  # per clip, each by a prompt of its own
     share: float = 1.0  # of the clips
     own_seeds: bool = False  # identical prompts of several clips are different asks
+
+    @property
+    def writer(self) -> str:
+        """The model as captions and provenance name it: no path of this machine."""
+        return called(self.model)
 
     def wants(self, item: Item) -> list["Want"]:
         """What is asked about a clip. By hashes of its id alone: other clips and the order of work have no part in it.

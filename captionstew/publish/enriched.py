@@ -12,6 +12,7 @@ import pyarrow as pa
 from captionstew.digest import digest, file_sha256
 from captionstew.enrich.guard import KEPT
 from captionstew.enrich.items import GENERATED
+from captionstew.enrich.weights import called
 from captionstew.errors import BuildError
 from captionstew.publish.contents import DataFile
 from captionstew.publish.markdown import plural
@@ -139,6 +140,7 @@ def _caption(row: dict[str, Any]) -> dict[str, Any]:
     scores = {event["label"]: round(event["score"], 4) for event in row["events"] or ()}
     same = {name: row[name] for name in ("text", "source", "model", "prompt", "language", *_MADE)}
     return same | {
-        "revision": row["revision"] or None, "license": row[_TERMS], "parents": json.dumps(row["parents"]),
+        "detector": called(row["detector"]), "revision": row["revision"] or None,
+        "license": row[_TERMS], "parents": json.dumps(row["parents"]),
         "events": json.dumps(events | {"scores": scores}, ensure_ascii=False),
     }  # fmt: skip

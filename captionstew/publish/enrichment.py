@@ -34,10 +34,11 @@ def enrichment(release: Release) -> str:
 
 
 def _asked(rows: Iterable[Enrichment]) -> str:
-    head = ("prompt", "style", "model", "asked:", "passed:", "no answer:", "words each:")
+    head = ("prompt", "style", "model", "asked:", "passed:", "clips enriched:", "no answer:", "words each:")
     return table(head, [
         (code(row.prompt), text(row.style), code(f"{row.model}@{row.revision}" if row.revision else row.model),
-         f"{row.asked:,}", f"{row.passed:,} ({share(row.passed, row.asked)})", f"{row.failed:,}", f"{row.words:.1f}")
+         f"{row.asked:,}", f"{row.passed:,} ({share(row.passed, row.asked)})",
+         share(row.passed, row.clips), f"{row.failed:,}", f"{row.words:.1f}")
         for row in rows
     ])  # fmt: skip
 
@@ -57,14 +58,18 @@ def _rejected(rows: Iterable[Enrichment]) -> str:
 def _faithful(rows: Iterable[Enrichment]) -> str:
     head = (
         "prompt",
+        "distinct words:",
         "texts looked at:",
+        "Distinct-1:",
+        "Distinct-2:",
         "unsupported events:",
         "events covered:",
         "events of the originals kept:",
     )
     return table(head, [
-        (code(row.prompt), f"{row.sampled:,}", *(f"{100 * rate:.1f} %" for rate in (
-            row.unsupported_event_rate, row.coverage, row.source_event_recall)))
+        (code(row.prompt), f"{row.distinct_words:,}", f"{row.sampled:,}",
+         f"{row.distinct_1:.3f}", f"{row.distinct_2:.3f}", *(f"{100 * rate:.1f} %" for rate in (
+             row.unsupported_event_rate, row.coverage, row.source_event_recall)))
         for row in rows
     ])  # fmt: skip
 

@@ -7,7 +7,7 @@ from captionstew.corpora.facts import Corpus
 from captionstew.corpora.license import Family, allows, family
 from captionstew.enrich.generators import FILE, UNKNOWN, license_of
 from captionstew.enrich.items import GENERATED
-from captionstew.errors import CorpusError
+from captionstew.errors import BuildError, CorpusError
 from captionstew.publish.contents import Tier
 from captionstew.rooms import room
 
@@ -53,12 +53,13 @@ class Gate:
     def caption(self, corpus: str, license: str, source: str, by: str | None) -> str:
         """Why a caption of `source`, by the model `by`, may not stand on a clip of this place; empty if it may.
 
-        CorpusError if nobody knows whether the model's text may be published.
+        StewError if nobody knows whether the model's text may be published, or it goes by a path of some machine.
         """
         made = generated(source, by)
         if source in self.without or (made and GENERATED in self.without):
             return "left-out"
         if made:
+            _check_name(by or "")
             if not self._allowed(by or ""):
                 raise _unknown_model(by or "an unnamed model")
             return ""
@@ -79,6 +80,7 @@ class Gate:
             elif facts.license.publish != "nothing":
                 _checked(facts)
         for name in sorted(set(models)) if GENERATED not in self.without else ():
+            _check_name(name)
             if not self._allowed(name):
                 raise _unknown_model(name)
 
@@ -141,6 +143,13 @@ def _own(licenses: Iterable[str]) -> None:
             hint="add a column `license` to the table, such as CC-BY-4.0 or CC0-1.0 for what you made yourself, "
             "and run captionstew build folder again",
         )
+
+
+def _check_name(model: str) -> None:
+    """BuildError for a path in place of a name: it would tell of a machine, and to nobody which model it is."""
+    if model.startswith(("/", "~")):
+        hint = "build it again: captions then name a model in a folder by the folder's last name"
+        raise BuildError("captions go by a path of this machine", cause=f"their model is {model}", hint=hint)
 
 
 def _unknown_model(name: str) -> CorpusError:

@@ -26,6 +26,7 @@ from captionstew.enrich.statistics import Counting
 from captionstew.enrich.store import Store
 from captionstew.enrich.thresholds import Thresholds
 from captionstew.enrich.want import Asking, weighed
+from captionstew.enrich.weights import revision_here
 from captionstew.errors import RecipeError
 from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.progress import Event
@@ -53,7 +54,7 @@ class Enrich(TableStage):
     `enrich/provenance.parquet` of the build says what each caption was made of.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     endpoint: str = ""
     model: str = "lmsys/vicuna-7b-v1.5"
@@ -84,7 +85,7 @@ class Enrich(TableStage):
     @property
     def served(self) -> Served:
         """Who is asked."""
-        where = (self.endpoint, self.model, self.revision)
+        where = (self.endpoint, self.model, self.weights)
         return Served(*where, self.concurrency, self.python, self.gpus, self.context)
 
     def engine(self) -> Engine:
@@ -100,19 +101,24 @@ class Enrich(TableStage):
         return super(Enrich, same).identity()
 
     @cached_property
+    def weights(self) -> str:
+        """The revision; of a model in a folder here, where none is given, that of its files: changed ones ask again."""
+        return revision_here(self.model, self.revision)
+
+    @cached_property
     def asking(self) -> Asking:
         """What decides the asks."""
-        return Asking(weighed(self.prompts), self.model, self.revision, self.detector, self.run_seed, self.captions,
+        return Asking(weighed(self.prompts), self.model, self.weights, self.detector, self.run_seed, self.captions,
                       self.share, self.own_seeds)  # fmt: skip
 
     def upstream(self, context: Context) -> str:
-        """The prompts, what the rules know, and how many failed asks are worth another try."""
+        """The weights, the prompts, what the rules know, and how many failed asks are worth another try."""
         if not self.endpoint:
             return ""
         hashes = [one.prompt.hash for one in self.asking.prompts]
         failed = Store(self.folder(context)).wanting(self.tries)
         known = lexicon().digest, prompts_digest(), Thresholds.load(self.thresholds).identity()
-        return digest(hashes, *known, failed)
+        return digest(self.weights, hashes, *known, failed)
 
     def folder(self, context: Context) -> Path:
         """Where the answers lie."""

@@ -14,6 +14,8 @@ from captionstew.report.sections.player import player
 from captionstew.report.sections.section import missing
 from captionstew.shards.manifest import Enrichment
 
+_FAITHFUL = ("unsupported sounds", "labels said", "sounds said again")
+
 
 def enrichment(material: Material) -> Html:
     """Prompt by prompt: asked, passed, and how the texts read."""
@@ -26,43 +28,54 @@ def enrichment(material: Material) -> Html:
                 "This build was made without a language model: its captions are those of the publishers."
             ),
         )
-    rows = [[one.prompt.partition("@")[0], one.model, *_rates(one)] for one in made]
-    names = [
-        "Prompt",
-        "model",
-        "asked",
-        "passed",
-        "failed",
-        "asked again",
-        "words",
-        "distinct words",
-        "unsupported sounds",
-        "labels said",
-        "sounds said again",
-    ]
-    whole = table(names, rows, caption="What enrichment asked for and got, by prompt", numbers=range(2, 11))
-    alarms = [
-        element("li", f"{one.prompt.partition('@')[0]}: {alarm}") for one in made for alarm in one.alarms
-    ]
+    got = table(
+        ["Prompt", "model", "asked", "passed", "clips enriched", "failed", "asked again"],
+        [[_name(one), one.model, *_got(one)] for one in made],
+        caption="What enrichment asked for and got, by prompt",
+        numbers=range(2, 7),
+    )
+    read = table(
+        ["Prompt", "words", "distinct words", "Distinct-1", "Distinct-2", *_FAITHFUL],
+        [[_name(one), *_read(one)] for one in made],
+        caption="How the captions that passed read, by prompt",
+        numbers=range(1, 8),
+    )
+    said = paragraph(
+        "Clips enriched: of those that the prompt fits. Distinct-1, Distinct-2: different words of all words, and "
+        "pairs of all pairs; they and the shares beside them are of a sample.",
+        class_="note",
+    )
+    alarms = [element("li", f"{_name(one)}: {alarm}") for one in made for alarm in one.alarms]
     loud = (
         join(paragraph("Alarms, patterns that recur suspiciously often:"), element("ul", *alarms))
         if alarms
         else None
     )
-    return join(head, whole, loud)
+    return join(head, got, read, said, loud)
 
 
-def _rates(one: Enrichment) -> list[str]:
+def _name(one: Enrichment) -> str:
+    return one.prompt.partition("@")[0]
+
+
+def _got(one: Enrichment) -> list[str]:
     return [
         figures.count(one.asked),
         figures.share(one.passed, one.asked),
+        figures.share(one.passed, one.clips),  # a prompt gives a clip one caption at most
         figures.count(one.failed),
         figures.count(one.retried),
+    ]
+
+
+def _read(one: Enrichment) -> list[str]:
+    rates = (one.unsupported_event_rate, one.coverage, one.source_event_recall)
+    return [
         f"{one.words:.1f}",
         figures.count(one.distinct_words),
-        figures.share(one.unsupported_event_rate, 1),
-        figures.share(one.coverage, 1),
-        figures.share(one.source_event_recall, 1),
+        f"{one.distinct_1:.3f}",
+        f"{one.distinct_2:.3f}",
+        *(figures.share(rate, 1) for rate in rates),
     ]
 
 

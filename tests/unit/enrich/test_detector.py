@@ -171,7 +171,7 @@ def test_the_identity_follows_the_weights_and_what_changes_scores(ast_folder: Pa
     (copy / "model.safetensors").write_bytes(weights)
     assert Detector(str(copy)).identity() != plain
     name, _, revision = Detector(str(copy), pooling="mean").label.rpartition("@")
-    assert name == str(copy)
+    assert name == "copy", "no path of this machine"
     assert revision not in {"", Detector(str(ast_folder)).label.rpartition("@")[2]}
 
 

@@ -23,6 +23,7 @@ ROW = Enrichment(
             "clause",
         ),
         ("/models/vicuna-7b-v1.5/", "LicenseRef-Llama-2", "clause"),
+        ("vicuna-7b-v1.5@1f2e", "LicenseRef-Llama-2", "clause"),  # as captions name a folder
         ("Qwen/Qwen2.5-7B-Instruct", "Apache-2.0", "yes"),
         ("Qwen/Qwen2.5-3B-Instruct", "LicenseRef-Qwen-Research", "no"),
         ("somebody/vicuna-7b-v1.5", "unknown", "no"),  # a copy of a name is no license

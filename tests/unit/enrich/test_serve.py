@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from captionstew.cli import serve
 from captionstew.cli.serve import groups_of
 from captionstew.enrich.endpoint import Endpoint
 from captionstew.enrich.engine import Ask, Message
@@ -20,6 +22,7 @@ from captionstew.enrich.environment import gpus, own, template, vllm_python
 from captionstew.enrich.process import Process
 from captionstew.enrich.serving import Serving
 from captionstew.enrich.supervise import State, Supervisor, Watch
+from captionstew.enrich.weights import revision_of
 from captionstew.errors import EngineError, UsageError
 
 QUICK = Watch(look=0.05, loading=10, deaf=0.5, starts=3, steady=60, first_wait=0.05, longest_wait=0.1)
@@ -148,6 +151,18 @@ def test_serve_writes_its_addresses_and_sigterm_stops_it_well(
     assert process.communicate(timeout=20)[0].split()[:2] == urls
     assert process.returncode == 0
     assert not file.exists()
+
+
+def test_a_model_in_a_folder_is_served_under_the_hash_of_its_files(served: Path, model: Path) -> None:
+    parser = ArgumentParser()
+    serve.options(parser)
+    words = [str(model), "--python", str(served), "--gpus-per-server", "0"]
+    (model / "config.json").write_text("{}")
+    found = serve._serving(parser.parse_args(words))
+    assert found.revision == revision_of(model)
+    assert "--revision" not in found.command(8000), "vLLM would look for it on the Hub"
+    (model / "config.json").write_text('{"other": 1}')
+    assert serve._serving(parser.parse_args(words)).revision != found.revision
 
 
 def test_the_command_line_pins_model_revision_template_and_sampling(tmp_path: Path) -> None:

@@ -171,6 +171,19 @@ def test_prompts_models_and_alarms_of_enrichment_are_told(text: str) -> None:
         assert words in text
 
 
+def test_how_many_and_how_varied_a_prompts_captions_are_stands_under_its_heading(text: str) -> None:
+    found: dict[str, str] = {}
+    for name in ("clips enriched", "Distinct-1"):
+        head = next(line for line in text.splitlines() if f"| {name} |" in line)
+        row = text.split(head)[1].splitlines()[2]
+        names, figures = ([cell.strip() for cell in line.split("|")[1:-1]] for line in (head, row))
+        found |= dict(zip(names, figures, strict=True))
+    assert found.items() >= {
+        "passed": "3 (60 %)", "clips enriched": "30 %", "distinct words": "20", "texts looked at": "3",
+        "Distinct-1": "0.500", "Distinct-2": "0.600", "unsupported events": "12.5 %",
+    }.items()  # fmt: skip
+
+
 def test_a_release_without_the_models_captions_does_not_speak_of_them(tmp_path: Path) -> None:
     release = prepared(tmp_path, without=("llm",)).release
     assert release.manifest.enrichment, "the build has them"

@@ -52,6 +52,17 @@ def provenance(tmp_path: Path) -> Path:
     return path
 
 
+def test_no_path_of_a_machine_names_the_detector(release: Release, tmp_path: Path) -> None:
+    heard = {"detector": "/home/mira/models/ast-mine@1f2e"}
+    rows = [row(f"fs:00000{n}", **heard) for n in (2, 3, 4)]
+    rows[0] |= {"revision": ""}
+    pl.DataFrame(rows, schema=PROVENANCE).write_parquet(tmp_path / "provenance.parquet")
+    (file,) = enriched(release.files, tmp_path / "provenance.parquet", tmp_path / "out")
+    captions = [one for row in pq.read_table(file.source).to_pylist() for one in row["captions"]]
+    assert {one["detector"] for one in captions} == {"ast-mine@1f2e"}
+    assert b"/home/mira" not in file.source.read_bytes()
+
+
 def test_each_caption_resolves_to_its_parents(release: Release, provenance: Path, tmp_path: Path) -> None:
     (file,) = enriched(release.files, provenance, tmp_path / "out")
     assert file.path == "enriched/sampler-audiocaps/train-00000-of-00001.parquet"

@@ -7,7 +7,7 @@ import pytest
 
 from captionstew.corpora.facts import Corpus, corpora, corpus
 from captionstew.corpora.license import REFERENCES, family
-from captionstew.errors import CorpusError
+from captionstew.errors import BuildError, CorpusError
 from captionstew.publish.contents import TIERS, Tier
 from captionstew.publish.gate import Gate
 from captionstew.publish.prepare import ASKED
@@ -140,3 +140,14 @@ def test_a_model_that_forbids_it_or_is_unknown_stops_the_release_unless_a_note_s
     rules = gate("fsd50k", models={plain: "it is ours"})
     rules.check({}, [name])
     assert rules.caption("fsd50k", "CC0-1.0", "llm", name) == ""
+
+
+def test_captions_that_go_by_a_path_of_a_machine_are_built_again_first() -> None:
+    path = "/home/mira/models/vicuna-7b-v1.5"
+    with pytest.raises(BuildError, match="path of this machine") as error:
+        gate("fsd50k").check({}, [path])
+    assert "build it again" in error.value.hint
+    with pytest.raises(BuildError, match="path of this machine"):
+        gate("fsd50k").caption("fsd50k", "CC0-1.0", "llm", f"{path}@1f2e")
+    gate("fsd50k", without=frozenset({"llm"})).check({}, [path])
+    assert gate("fsd50k").caption("fsd50k", "CC0-1.0", "llm", "vicuna-7b-v1.5@1f2e") == ""

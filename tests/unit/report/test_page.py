@@ -13,6 +13,7 @@ import pytest
 from captionstew.report.material import Material, material, seconds_each
 from captionstew.report.page import page
 from captionstew.report.sections.cost import commands
+from captionstew.report.sections.enrichment import enrichment
 from captionstew.report.source import Source, source
 
 from .builds import HOSTILE, release, row
@@ -121,6 +122,20 @@ def test_numbers_on_the_page_are_those_of_the_build(whole: bytes) -> None:
         "Enrichment added 4",
     ):
         assert said in words, said
+
+
+def test_a_prompts_rows_have_a_figure_under_every_heading(gathered: Material) -> None:
+    found: dict[str, str] = {}
+    for part in str(enrichment(gathered)).split("<table>")[1:]:
+        head, row = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
+        names, figures = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", one) for one in (head, row))
+        found |= dict(zip(names, figures, strict=True))
+        words = 2 if "model" in names else 1
+        assert head.count('class="number"') == row.count('class="number"') == len(names) - words
+    assert found.items() >= {
+        "clips enriched": "67 %", "distinct words": "12", "Distinct-1": "0.500", "Distinct-2": "0.800",
+        "unsupported sounds": "10 %",
+    }.items()  # fmt: skip
 
 
 def test_before_and_after_are_compared_word_by_word(whole: bytes) -> None:

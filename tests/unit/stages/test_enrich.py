@@ -154,6 +154,32 @@ def test_every_new_caption_resolves_to_what_it_was_made_of(
     assert told["key"].is_unique().all()
 
 
+def test_other_weights_in_the_same_folder_are_asked_anew_and_the_same_ones_are_not(
+    given: Tables, here: Context, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "models" / "vicuna-mine"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"first")
+    stage = replace(STAGE, model=str(folder), revision="")
+    run(stage, given, here)
+    asked, first = len(ASKED), provenance(here)
+    identity = stage.upstream(here)
+    run(replace(stage), given, here)
+    assert (len(ASKED), replace(stage).upstream(here)) == (asked, identity)
+    (folder / "model.safetensors").write_bytes(b"other")
+    found = run(replace(stage), given, here)
+    assert replace(stage).upstream(here) != identity
+    assert len(ASKED) == 2 * asked
+    told = provenance(here)
+    assert set(told["model"]) == {"vicuna-mine"}, "no path of this machine"
+    assert told["revision"].n_unique() == 1
+    assert set(told["revision"]) != set(first["revision"])
+    names = set(found.captions.filter(source="llm")["model"])
+    assert names == {f"vicuna-mine@{told['revision'][0]}"}
+    (row,) = [one for one in found.tally.enrichment if one.prompt == prompt("flap").label]
+    assert (row.model, row.revision) == ("vicuna-mine", told["revision"][0])
+
+
 def test_provenance_names_the_revision_of_the_detector_that_events_left(
     given: Tables, here: Context, run: Callable[..., Any]
 ) -> None:
