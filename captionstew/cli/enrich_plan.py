@@ -10,11 +10,13 @@ from captionstew.enrich.estimate import Estimate, Estimating, measured
 from captionstew.enrich.thresholds import Thresholds
 from captionstew.enrich.tokens import tokens_of
 from captionstew.figures import count, plural, reasons, size
+from captionstew.pipeline.account import CAPTIONS
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Context, Tables
 from captionstew.shards.manifest import Enrichment, Manifest
 from captionstew.stages.enrich import Enrich
 from captionstew.stages.events import Events
+from captionstew.stages.guard import Guard
 
 _CONTEXT = 4096  # tokens of Vicuna v1.5, the shortest of the models that are in use
 
@@ -80,8 +82,12 @@ def enriched(request: Request, tables: Tables | None) -> Enriched:
 
 
 def show_enriched(manifest: Manifest, console: Console) -> None:
-    """What came of each prompt, a line each, and what is odd about many of its texts."""
+    """What came of each prompt, a line each, what is odd about many of its texts, and what Guard dropped after that."""
     show_enriched_rows(manifest.enrichment, console)
+    for account in manifest.accounting:
+        if account.stage == f"{Guard().name}{CAPTIONS}" and account.drops:
+            dropped = plural(account.received - account.kept, "caption")
+            console.say(f"  guard: {dropped} of those dropped, {reasons(dict(account.drops), 3)}")
 
 
 def show_enriched_rows(rows: Iterable[Enrichment], console: Console) -> None:

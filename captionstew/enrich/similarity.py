@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from captionstew.enrich.quiet import quiet
 from captionstew.errors import RecipeError, StewError
 
 Samples = npt.NDArray[np.float32]
@@ -45,10 +46,12 @@ class Similarity:
         if config.model_type == "captionstew":
             import captionstew.train.auto  # noqa: F401  # tells AutoModel of our own
 
-            ours = transformers.AutoModel.from_pretrained(name, revision=revision).to(device).eval()
+            with quiet():
+                ours = transformers.AutoModel.from_pretrained(name, revision=revision).to(device).eval()
             return cls(ours, None, int(config.sampling_rate), 10 * int(config.sampling_rate))
-        clap = transformers.ClapModel.from_pretrained(name, revision=revision).to(device).eval()
-        processor = transformers.ClapProcessor.from_pretrained(name, revision=revision)
+        with quiet():
+            clap = transformers.ClapModel.from_pretrained(name, revision=revision).to(device).eval()
+            processor = transformers.ClapProcessor.from_pretrained(name, revision=revision)
         extractor = processor.feature_extractor
         return cls(clap, processor, int(extractor.sampling_rate), int(extractor.nb_max_samples))
 

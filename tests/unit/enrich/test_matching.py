@@ -13,6 +13,8 @@ import pytest
 import soundfile
 
 from captionstew.audio.signal import resample
+from captionstew.cli.console import Console
+from captionstew.cli.enrich_plan import show_enriched
 from captionstew.cli.main import main
 from captionstew.corpora.readers.folder import own
 from captionstew.enrich.guard import REASONS
@@ -22,6 +24,7 @@ from captionstew.pipeline.build import Build
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage
 from captionstew.recipe import recipe
+from captionstew.shards.manifest import read_manifest
 from captionstew.stages.guard import Guard
 
 Melody = Callable[..., npt.NDArray[np.float32]]
@@ -96,8 +99,13 @@ def test_scores_are_those_of_each_text_with_the_sound_of_its_clip(
     assert len(_captions(scored)) == 18
 
 
+def test_a_model_is_loaded_without_a_word(clap_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    Similarity.load(clap_folder)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_captions_below_the_threshold_are_dropped_and_no_score_is_computed_again(
-    scored: Path, source: Path, clap_folder: Path, tmp_path: Path
+    scored: Path, source: Path, clap_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = pl.read_parquet(scored / "enrich" / "similarity.parquet").filter(kind="generated")
     least = float(table["score"].sort()[5])
@@ -115,6 +123,8 @@ def test_captions_below_the_threshold_are_dropped_and_no_score_is_computed_again
     assert files == {
         path: path.stat().st_mtime_ns for path in (scored / "work" / "similarity").rglob("*/*.parquet")
     }
+    show_enriched(read_manifest(scored), Console())
+    assert "guard: 5 captions of those dropped, unlike-audio 5" in capsys.readouterr().out
     fresh = _build(
         source, tmp_path / "fresh", Guard(similarity=str(clap_folder), allow=ANY, least_similarity=least)
     )
