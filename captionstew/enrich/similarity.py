@@ -121,7 +121,9 @@ def checked(name: str | Path, revision: str | None = None) -> Any:
         raise RecipeError(f"no model can be read from {name}", cause=str(error), hint=hint) from error
     if config.model_type not in {"clap", "captionstew"}:
         hint = "choose a CLAP model, such as laion/clap-htsat-unfused, or a contrastive export"
-        raise RecipeError(f"{name} is a {config.model_type} model and compares no text with audio", hint=hint)
+        raise RecipeError(
+            f"{name} compares no text with audio", cause=f"its kind is {config.model_type}", hint=hint
+        )
     return config
 
 

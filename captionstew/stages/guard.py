@@ -53,6 +53,11 @@ class Guard(TableStage, Rules):
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        if not -1 <= self.least_similarity <= 1:
+            hint = "give -1 to 1, as captionstew enrich similarity shows"
+            raise RecipeError(
+                f"Guard.least_similarity is {self.least_similarity:g}, and no cosine", hint=hint
+            )
         if self.least_similarity > -1 and not self.similarity:
             hint = "name a model: --set Guard.similarity=laion/clap-htsat-unfused"
             raise RecipeError("Guard.least_similarity needs a model that gives the scores", hint=hint)
@@ -114,6 +119,8 @@ class Guard(TableStage, Rules):
         named = scores.join(clips.select("rank", "clip_id"), on="rank").select(*SCORED)
         with replacing_table(path) as temporary:
             named.sort("kind", "clip_id", "text").sink_parquet(temporary, compression="zstd")
+        unscored = pl.scan_parquet(path).select(pl.col("score").null_count()).collect().item()
+        assert unscored == 0, f"{unscored} captions have no score"
         low = scores.filter((pl.col("kind") == MADE) & (pl.col("score") < self.least_similarity))
         low = low.select("rank", said="text", low=pl.col("score").round(3).cast(pl.String))
         found = said.join(low, on=["rank", "said"], how="left")

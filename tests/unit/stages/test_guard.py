@@ -143,5 +143,7 @@ def test_many_clips_are_judged_in_parts_and_none_is_lost(tables: Make, run: Make
 def test_a_threshold_of_similarity_wants_a_model_and_a_model_wants_audio(enriched: Make, run: Make) -> None:
     with pytest.raises(RecipeError, match="needs a model"):
         Guard(least_similarity=0.2)
+    with pytest.raises(RecipeError, match="no cosine"):
+        Guard(similarity="any/model", least_similarity=20)
     with pytest.raises(RecipeError, match="needs the audio"):
         run(Guard(similarity="any/model"), enriched("A dog is barking in the rain."))
