@@ -27,7 +27,7 @@ def run(arguments: Arguments, console: Console) -> int:
     request = asked(arguments)
     if planned:
         planned.check(request)
-    check_ready(request.pipeline, request.out)
+    check_ready(request)
     request = supplied(request, None if arguments.offline else partial(fetch_for_build, console=console))
     console.tell(
         f"{request.pipeline.name} \u2192 {request.out}   (stop any time; the same command continues)"

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from captionstew.cli.console import LOOK, TICK, Console
+from captionstew.cli.folder import build_folder
 from captionstew.cli.parser import Arguments
 from captionstew.cli.progress import watcher
 from captionstew.cli.table import Column
@@ -21,7 +22,7 @@ _NAMED = 5  # classes to a line
 
 def run(arguments: Arguments, console: Console) -> int:
     """Hear the clips, set the thresholds, write them."""
-    out, build = Path(arguments.out).expanduser(), Path(arguments.folder).expanduser()
+    out, build = Path(arguments.out).expanduser(), build_folder(arguments.folder).path
     calibration, model = _asked(arguments), arguments.detector or AST
     detector = Detector(model, arguments.revision)
     detector.check()

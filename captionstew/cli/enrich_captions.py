@@ -77,7 +77,7 @@ def _supplied(arguments: Arguments, console: Console) -> Request:
     there = {one.name: (store.annotations_of(one),) for one in request.corpora
              if one.name not in request.places and not one.made_by and store.annotations_of(one).is_dir()}  # fmt: skip
     request = replace(request, places={**there, **request.places}, pipeline=_unheard(request))
-    check_ready(request.pipeline, request.out)
+    check_ready(request)
     return supplied(request, None if arguments.offline else partial(fetch_for_build, console=console))
 
 

@@ -16,7 +16,7 @@ def ordered(arguments: Arguments, console: Console) -> Request:
     """The request with the places of all that it needs; UsageError if it names no language model."""
     request = asked(arguments)
     stage_of(request)
-    check_ready(request.pipeline, request.out)
+    check_ready(request)
     return supplied(request, None if arguments.offline else partial(fetch_for_build, console=console))
 
 

@@ -1,11 +1,11 @@
 """enrich similarity: what each threshold on how near captions are to their sounds would cost, by a build's scores."""
 
 from math import floor
-from pathlib import Path
 
 import polars as pl
 
 from captionstew.cli.console import TICK, Console
+from captionstew.cli.folder import build_folder
 from captionstew.cli.parser import Arguments
 from captionstew.cli.table import Column
 from captionstew.enrich.matching import FALSE, MADE, TRUE
@@ -25,7 +25,7 @@ _COLUMNS = (
 
 def run(arguments: Arguments, console: Console) -> int:
     """The curve, as a table; the build is not touched."""
-    build = Path(arguments.folder).expanduser()
+    build = build_folder(arguments.folder).path
     path = build / "enrich" / "similarity.parquet"
     if not path.is_file():
         hint = "build with --set Guard.similarity=laion/clap-htsat-unfused, or another model of that kind"

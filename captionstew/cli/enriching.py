@@ -1,7 +1,6 @@
 """Whether a build is enriched: `--enrich` names a language model to the recipe; without one it goes without."""
 
 from dataclasses import fields, replace
-from pathlib import Path
 
 from captionstew.enrich.endpoint import Endpoint
 from captionstew.enrich.environment import vllm_python
@@ -10,6 +9,7 @@ from captionstew.enrich.open import FILE, TORCH, VLLM
 from captionstew.enrich.weights import called
 from captionstew.errors import UsageError
 from captionstew.pipeline.pipeline import Pipeline
+from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Context, Stage
 from captionstew.recipe import recipe, recipes
 from captionstew.stages.enrich import Enrich
@@ -60,19 +60,24 @@ def enrich_of(pipeline: Pipeline) -> Enrich | None:
     return next((stage for stage in pipeline.stages if isinstance(stage, Enrich)), None)
 
 
-def check_ready(pipeline: Pipeline, out: Path) -> None:
+def check_ready(request: Request) -> None:
     """StewError where the detector, the language model or the guard's is not there, before any clip is opened.
 
-    A build that was enriched before is let go on: answers that are there need no model, others will say so.
+    A build that was enriched before is let go on: answers that are there need no model, others will say so. The
+    guard's model is wanted each time: its weights tell whether the scores are those that are there.
     """
-    enrich = enrich_of(pipeline)
-    if enrich is None or any(path.is_file() for path in enrich.leaves(Context((), {}, work=out / "work"))):
+    pipeline, enrich = request.pipeline, enrich_of(request.pipeline)
+    if enrich is None:
+        return
+    for stage in pipeline.stages:
+        if isinstance(stage, Guard) and stage.similarity:
+            stage.model.check()
+    leaves = enrich.leaves(Context((), {}, work=request.out / "work"))
+    if not request.fresh and any(path.is_file() for path in leaves):
         return
     for stage in pipeline.stages:
         if isinstance(stage, Events) and stage.model:
             stage.detector.check()
-        if isinstance(stage, Guard) and stage.similarity:
-            stage.model.check()
     enrich.served.check()
 
 

@@ -37,7 +37,7 @@ def run(arguments: Arguments, console: Console) -> int:
     """Exit 1 if the disk is too small for it."""
     request = asked(arguments)
     if not arguments.offline:
-        check_ready(request.pipeline, request.out)
+        check_ready(request)
     console.tell(
         f"{request.pipeline.name} \u2192 {request.out}: reading facts and annotations, listing files"
     )

@@ -15,16 +15,18 @@ import soundfile
 from captionstew.audio.signal import resample
 from captionstew.cli.console import Console
 from captionstew.cli.enrich_plan import show_enriched
+from captionstew.cli.enriching import check_ready
 from captionstew.cli.main import main
 from captionstew.corpora.readers.folder import own
 from captionstew.enrich.guard import REASONS
 from captionstew.enrich.similarity import Similarity
-from captionstew.errors import RecipeError
+from captionstew.errors import RecipeError, StewError
 from captionstew.pipeline.build import Build
 from captionstew.pipeline.request import Request
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage
 from captionstew.recipe import recipe
 from captionstew.shards.manifest import read_manifest
+from captionstew.stages.enrich import Enrich
 from captionstew.stages.guard import Guard
 
 Melody = Callable[..., npt.NDArray[np.float32]]
@@ -161,6 +163,9 @@ def test_the_curve_says_what_each_threshold_costs(scored: Path, capsys: pytest.C
 def test_a_build_without_scores_is_told_how_to_get_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert main(["enrich", "similarity", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere is no build" in capsys.readouterr().err
+    (tmp_path / "recipe.json").write_text("{}")
     assert main(["enrich", "similarity", str(tmp_path)]) == 1
     assert "--set Guard.similarity=" in capsys.readouterr().err
 
@@ -168,3 +173,22 @@ def test_a_build_without_scores_is_told_how_to_get_them(
 def test_a_model_that_hears_nothing_is_refused_before_any_work(ast_folder: Path) -> None:
     with pytest.raises(RecipeError, match="compares no text with audio"):
         Guard(similarity=str(ast_folder)).model.check()
+
+
+def test_the_guards_model_is_looked_at_first_also_where_a_build_was_enriched_before(
+    ast_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "enrich").mkdir()
+    (tmp_path / "enrich" / "provenance.parquet").touch()
+    folder = recipe("folder")
+    enrich, guard = Enrich(endpoint="http://127.0.0.1:9"), Guard(similarity=str(ast_folder))
+    judged, plain = (
+        folder.with_stages([*folder.stages[:-1], *more, folder.stages[-1]])
+        for more in ((enrich, guard), (enrich,))
+    )
+    request = Request(judged, tmp_path, (), {}, cluster="none")
+    with pytest.raises(RecipeError, match="compares no text with audio"):
+        check_ready(request)
+    check_ready(replace(request, pipeline=plain))  # what is there needs no server
+    with pytest.raises(StewError):
+        check_ready(replace(request, pipeline=plain, fresh=True))
