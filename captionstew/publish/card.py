@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import yaml  # type: ignore[import-untyped]
 
 from captionstew.corpora.facts import Corpus
+from captionstew.figures import plural
 from captionstew.publish.configs import ENRICHED, Config, configs
 from captionstew.publish.contents import Release
 from captionstew.publish.enrichment import enrichment
@@ -22,7 +23,6 @@ from captionstew.publish.markdown import (
     fence,
     hours,
     link,
-    plural,
     size,
     table,
     text,

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from captionstew.figures import plural
 from captionstew.publish.contents import Release
 from captionstew.publish.facts import Amount, Change, changes, facts
-from captionstew.publish.markdown import bullets, hours, plural, table, text
+from captionstew.publish.markdown import bullets, hours, table, text
 
 _HEAD = "# Changelog\n\nVersions of the data, newest first. Numbers are those of each `manifest.json`."
 _SECTION = re.compile(r"^## (v\d+\.\d+\.\d+)(?: · (\d{4}-\d{2}-\d{2}))?[ \t]*$", re.MULTILINE)

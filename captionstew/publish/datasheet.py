@@ -3,20 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from captionstew.corpora.facts import Corpus
+from captionstew.figures import plural
 from captionstew.publish.contents import Release
 from captionstew.publish.facts import compared, facts, flows, generated
-from captionstew.publish.markdown import (
-    NONE,
-    bullets,
-    code,
-    enumerated,
-    hours,
-    link,
-    plural,
-    share,
-    size,
-    text,
-)
+from captionstew.publish.markdown import NONE, bullets, code, enumerated, hours, link, share, size, text
 from captionstew.publish.prose import filled, prose
 from captionstew.schema import schema
 

@@ -14,8 +14,8 @@ from captionstew.enrich.guard import KEPT
 from captionstew.enrich.items import GENERATED
 from captionstew.enrich.weights import called
 from captionstew.errors import BuildError
+from captionstew.figures import plural
 from captionstew.publish.contents import DataFile
-from captionstew.publish.markdown import plural
 from captionstew.schema import schema
 from captionstew.shards.columns import read_columns
 from captionstew.shards.layout import parse_shard

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from captionstew.enrich.generators import generators
 from captionstew.enrich.prompt import prompt, prompts
+from captionstew.figures import plural
 from captionstew.publish.contents import Release
 from captionstew.publish.facts import generated
-from captionstew.publish.markdown import bullets, code, details, fence, link, plural, share, table, text
+from captionstew.publish.markdown import bullets, code, details, fence, link, share, table, text
 from captionstew.publish.prose import prose, reason
 from captionstew.shards.manifest import Enrichment
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote, urlsplit
 
+from captionstew import figures
+
 NONE = "none"
 UNKNOWN = "?"
 # What Markdown, its tables or HTML give a meaning; as entities they are text wherever they stand.
@@ -90,12 +92,6 @@ def details(summary: str, content: str) -> str:
     return f"<details>\n<summary>{summary}</summary>\n\n{content}\n\n</details>"
 
 
-def plural(number: int, noun: str) -> str:
-    """`1 clip`, `81 clips`, `3 corpora`."""
-    several = "corpora" if noun == "corpus" else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else several}"
-
-
 def enumerated(parts: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
@@ -122,15 +118,8 @@ def size(number: float) -> str:
 
 
 def share(part: float, whole: float) -> str:
-    """`0 %`, `0.4 %`, `12 %`, `100 %`; never all or nothing by rounding."""
-    if not part or not whole:
-        return "0 %"
-    percent = 100 * part / whole
-    if percent < 0.1:
-        return "under 0.1 %"
-    if percent < 9.95:
-        return f"{percent:.1f} %"
-    return f"{percent:.0f} %" if part == whole or percent < 99.5 else "over 99 %"
+    """`0 %`, `0.4 %`, `12 %`, `100 %`, `under 0.1 %`, `over 99 %`: no sign that Markdown gives a meaning."""
+    return figures.share(part, whole).replace("<", "under ").replace(">", "over ")
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from captionstew.corpora.facts import Corpus
+from captionstew.figures import plural
 from captionstew.publish.contents import Release
 from captionstew.publish.facts import Compared, compared
-from captionstew.publish.markdown import NONE, bullets, code, plural, share, table, text, words
+from captionstew.publish.markdown import NONE, bullets, code, share, table, text, words
 from captionstew.publish.prose import prose
 from captionstew.shards.manifest import Repeat
 
