@@ -81,13 +81,14 @@ INLINE void fours(Lanes *re, Lanes *im, int size, const float *twiddles) {
     }
 }
 
-/* Of each frame: the sum of its samples, its energy, and its energy with the weights of bins; of each bin: its energy
-   in all frames (`bins`, added to what is there). Energies of bins are four times the square of what the transform gives.
+/* Of each frame: its energy, times `scale`, and its energy with the weights of bins; of each bin: its energy in all
+   frames; the sum of all samples. What is summed for bins is four times the square of what the transform gives.
    `twiddles`: of sizes 1024, 256, 64, 16 and 4, end to end; `place`: where each frequency stands. */
-void spectra(const int16_t *pcm, int64_t count, const float *twiddles, const int32_t *place, const float *weights,
-             float *sums, float *energies, float *weighted, double *bins) {
+double spectra(const int16_t *pcm, int64_t count, const float *twiddles, const int32_t *place, const float *weights,
+               float scale, float *energies, float *weighted, double *bins) {
     static const int sizes[] = {1024, 256, 64, 16, 4};
     Lanes re[FRAME], im[FRAME], all[BINS] = {{0}};
+    double sum = 0;
     for (int64_t first = 0; first < count; first += GROUP) {
         const int16_t *begin = pcm + first * FRAME;
         int64_t left = count - first;
@@ -111,11 +112,16 @@ void spectra(const int16_t *pcm, int64_t count, const float *twiddles, const int
             all[k] += one + other;
         }
         for (int frame = 0; frame < GROUP && frame < left; frame++) {
-            sums[first + frame] = (frame % 2 ? im : re)[place[0]][frame / 2];
-            energies[first + frame] = flat[frame % 2][frame / 2];
+            sum += (frame % 2 ? im : re)[place[0]][frame / 2];
+            energies[first + frame] = flat[frame % 2][frame / 2] * scale;
             weighted[first + frame] = heard[frame % 2][frame / 2];
         }
     }
-    for (int k = 0; k < BINS; k++)
-        for (int lane = 0; lane < LANES; lane++) bins[k] += all[k][lane];
+    for (int k = 0; k < BINS; k++) {
+        double of_bin = 0;
+        for (int lane = 0; lane < LANES; lane++)
+            of_bin += all[k][lane];
+        bins[k] = of_bin / 4;
+    }
+    return sum;
 }

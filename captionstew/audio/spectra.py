@@ -2,7 +2,7 @@
 
 import ctypes
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,16 +55,14 @@ def slow_spectra(pcm: Pcm, rate: int) -> Spectra:
 def quick_spectra(library: ctypes.CDLL, pcm: Pcm, rate: int) -> Spectra:
     """The sums by the library that is made of spectra.c."""
     frames, used = _frames(np.ascontiguousarray(pcm, np.int16))
-    count = len(frames)
     tables = _tables(rate)  # held until C has read them: another thread may put its own into the cache
-    sums, energies, weighted = np.empty((3, count), np.float32)
-    bins = np.zeros(FRAME // 2 + 1)
-    _function(library)(
-        frames.ctypes.data, count, *(table.ctypes.data for table in tables),
-        sums.ctypes.data, energies.ctypes.data, weighted.ctypes.data, bins.ctypes.data,
+    energies, weighted = np.empty((2, len(frames)), np.float32)
+    bins = np.empty(FRAME // 2 + 1)
+    total = _function(library)(
+        frames.ctypes.data, len(frames), *tables.addresses, 0.25 / (_FULL * FRAME) ** 2,
+        energies.ctypes.data, weighted.ctypes.data, bins.ctypes.data,
     )  # fmt: skip
-    energies *= np.float32(0.25 / (_FULL * FRAME) ** 2)
-    return Spectra(energies, weighted, bins / 4, float(sums.sum(dtype=np.float64)) / used / _FULL)
+    return Spectra(energies, weighted, bins, total / used / _FULL)
 
 
 def _frames(pcm: Pcm) -> tuple[Pcm, int]:
@@ -107,27 +105,35 @@ def _k_weighting(rate: int) -> Doubles:
     return response
 
 
-@cache
-def _tables(rate: int) -> tuple[Floats, npt.NDArray[np.int32], Floats]:
+@dataclass(frozen=True, eq=False)
+class _Tables:
     """Twiddles, the place of each frequency after five steps in fours, and weights for four times the squares."""
+
+    arrays: tuple[Floats, npt.NDArray[np.int32], Floats]
+
+    @cached_property
+    def addresses(self) -> tuple[int, ...]:
+        """Where C finds them."""
+        return tuple(array.ctypes.data for array in self.arrays)
+
+
+@cache
+def _tables(rate: int) -> _Tables:
     angles = [
         -2 * np.pi / size * np.arange(size // 4)[:, None, None] * np.arange(1, 4)[:, None] for size in _SIZES
     ]
     turns = [np.concatenate([np.cos(angle), np.sin(angle)], axis=-1).ravel() for angle in angles]
     place = np.arange(FRAME).reshape((4,) * len(_SIZES)).transpose().ravel()
-    return (
-        np.concatenate(turns).astype(np.float32),
-        place.astype(np.int32),
-        (_weights(rate) / 4).astype(np.float32),
-    )
+    weights = (_weights(rate) / 4).astype(np.float32)
+    return _Tables((np.concatenate(turns).astype(np.float32), place.astype(np.int32), weights))
 
 
 @cache
 def _function(library: ctypes.CDLL) -> Any:
     function = library.spectra
     pointer = ctypes.c_void_p
-    function.argtypes = [pointer, ctypes.c_int64, *[pointer] * 7]
-    function.restype = None
+    function.argtypes = [pointer, ctypes.c_int64, *[pointer] * 3, ctypes.c_float, *[pointer] * 3]
+    function.restype = ctypes.c_double
     return function
 
 

@@ -19,7 +19,7 @@ from captionstew.digest import digest
 from captionstew.errors import BuildError
 from captionstew.pipeline.cuts import cuts
 from captionstew.pipeline.disk import replacing_table
-from captionstew.pipeline.memory import give_back_memory, keep_freed_memory
+from captionstew.pipeline.memory import many_rows
 from captionstew.pipeline.reach import reach_plan
 from captionstew.pipeline.stage import Sink, Tables
 from captionstew.schema import AUDIO, schema
@@ -88,11 +88,8 @@ def plan_pieces(
 def run_piece(piece: Piece) -> Written:
     """Write the shard."""
     reach_plan(piece.plan / "clips.parquet")
-    keep_freed_memory()
-    try:
+    with many_rows():
         return write_shard(piece.path, _tables(piece), piece.schema, piece.expected_bytes)
-    finally:
-        give_back_memory()
 
 
 def _write_plan(plan: Path, tables: Tables, audio: pl.LazyFrame) -> None:
@@ -135,7 +132,7 @@ def _rows(piece: Piece) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _tables(piece: Piece) -> Iterator[pa.Table]:
-    """The shard's rows, a row group at a time."""
+    """The shard's rows, a row group at a time; the audio of each lies where the one before had its own."""
     clips, captions = _rows(piece)
     work = piece.plan.parent / "audio"
     units = [work / f"{unit}.parquet" for unit in clips["unit"].unique(maintain_order=True)]
@@ -146,7 +143,8 @@ def _tables(piece: Piece) -> Iterator[pa.Table]:
     for caption in captions.iter_rows(named=True):
         texts.setdefault(caption.pop("position"), []).append(caption)
     contract = schema(piece.schema).arrow()
-    with _Blobs(work, piece.roots) as blobs:
+    most = max(int(group["length"].sum()) for group in rows.iter_slices(ROWS_PER_GROUP))
+    with _Blobs(work, piece.roots, most) as blobs:
         for group in rows.iter_slices(ROWS_PER_GROUP):
             columns: dict[str, Any] = group.to_dict(as_series=False)
             columns |= {"captions": [texts.get(position, []) for position in columns["position"]]}
@@ -161,10 +159,15 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 class _Blobs:
-    """Encoded audio out of the files that the audio units wrote, or out of its source; one file is open at a time."""
+    """Encoded audio out of the files that the audio units wrote, or out of its source; one file is open at a time.
 
-    def __init__(self, folder: Path, roots: tuple[Path, ...]) -> None:
+    It goes to the same memory again and again, at most `room` bytes: fresh pages for each row group cost as much as
+    reading it.
+    """
+
+    def __init__(self, folder: Path, roots: tuple[Path, ...], room: int) -> None:
         self._folder, self._roots = folder, [str(root) for root in roots]
+        self._data = pa.allocate_buffer(room)
         self._open: tuple[str, int] | None = None
 
     def __enter__(self) -> "_Blobs":
@@ -175,10 +178,9 @@ class _Blobs:
             os.close(self._open[1])
 
     def audio(self, rows: pl.DataFrame) -> pa.Array:
-        """The Audio feature of these rows: bytes and a file name; read straight into one Arrow buffer."""
+        """The Audio feature of these rows: bytes and a file name; it holds until the next one is asked for."""
         offsets = np.concatenate(([0], np.cumsum(rows["length"].to_numpy()))).astype(np.int32)
-        data = pa.allocate_buffer(int(offsets[-1]))
-        view = memoryview(data).cast("B")
+        view = memoryview(self._data).cast("B")
         lies = rows.select("unit", "offset", "source_sum", *_SOURCE).iter_rows()
         for i, (unit, offset, total, root, path, begins, modified) in enumerate(lies):
             into = view[offsets[i] : offsets[i + 1]]
@@ -186,7 +188,7 @@ class _Blobs:
                 self._pass(f"{self._roots[root]}/{path}", begins, modified, total, into)
             else:
                 self._read(f"{self._folder}/{unit}.bin", offset, into)
-        blobs = pa.BinaryArray.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(offsets), data])
+        blobs = pa.BinaryArray.from_buffers(pa.binary(), len(rows), [None, pa.py_buffer(offsets), self._data])
         names = [
             file_name(*pair)
             for pair in zip(rows["clip_id"], (SUFFIXES[c] for c in rows["codec"]), strict=True)

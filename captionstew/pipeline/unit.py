@@ -33,6 +33,10 @@ AUDIO = {
     "offset": pl.Int64, "length": pl.Int64, "source_sum": pl.UInt64, "stage": pl.String, "reason": pl.String,
     "detail": pl.String,
 }  # fmt: skip
+_JOB_FILES, _JOB_BYTES = (
+    16,
+    2 << 20,
+)  # at most so many files, and no more of them once they have so many bytes
 PLAN = [
     "clip_id",
     "corpus",
@@ -114,21 +118,17 @@ def _run(unit: Unit) -> Done:
 def _in_order(
     rows: pl.DataFrame, roots: dict[str, tuple[Path, ...]], unit: Unit
 ) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """Records in the order of the rows, clips of one file together so that it is read once; a few files ahead."""
-    files = groupby(
-        rows.iter_rows(named=True), key=lambda r: (r["corpus"], r["root"], r["path"], r["offset"])
-    )
-    jobs = ([_sound(row, roots) for row in group] for _, group in files)
+    """Records in the order of the rows, by `threads` at once; a few jobs ahead of what is taken."""
+    jobs = _jobs(rows, roots)
     if unit.threads == 1:
-        for sounds in jobs:
-            yield from _work(sounds, unit.stages)
+        for job in jobs:
+            yield from _work(job, unit.stages)
         return
     pool, ahead = _pool(unit.threads), list[Future[list[tuple[dict[str, Any], bytes]]]]()
     try:
         while True:
             ahead += [
-                pool.submit(_work, sounds, unit.stages)
-                for sounds in islice(jobs, 2 * unit.threads - len(ahead))
+                pool.submit(_work, job, unit.stages) for job in islice(jobs, 2 * unit.threads - len(ahead))
             ]
             if not ahead:
                 return
@@ -145,21 +145,43 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="clips")
 
 
-def _sound(row: dict[str, Any], roots: dict[str, tuple[Path, ...]]) -> Sound:
-    path = roots[row["corpus"]][row["root"]] / row["path"]
-    first, last = (row["start"], row["end"]) if row["whole"] else (None, None)
-    return Sound(
-        row["clip_id"], Source(path, row["offset"], row["length"]), first, last, channel=row["channel"]
+def _jobs(rows: pl.DataFrame, roots: dict[str, tuple[Path, ...]]) -> Iterator[list[list[Sound]]]:
+    """What a thread does at once: some small files or a large one, the clips of each together, so that it is read once.
+
+    To hand over every file by itself would cost as much as its fingerprint.
+    """
+    folders = {
+        (corpus, root): str(path) for corpus, paths in roots.items() for root, path in enumerate(paths)
+    }
+    job, size = list[list[Sound]](), 0
+    files = groupby(
+        rows.iter_rows(named=True), key=lambda r: (r["corpus"], r["root"], r["path"], r["offset"])
     )
+    for (corpus, root, path, offset), clips in files:
+        place = f"{folders[corpus, root]}/{path}"
+        job.append([_sound(row, Source(place, offset, row["length"])) for row in clips])
+        size += job[-1][0].source.size
+        if size >= _JOB_BYTES or len(job) == _JOB_FILES:
+            yield job
+            job, size = [], 0
+    if job:
+        yield job
 
 
-def _work(sounds: Sequence[Sound], stages: Sequence[ClipStage]) -> list[tuple[dict[str, Any], bytes]]:
+def _sound(row: dict[str, Any], source: Source) -> Sound:
+    first, last = (row["start"], row["end"]) if row["whole"] else (None, None)
+    return Sound(row["clip_id"], source, first, last, channel=row["channel"])
+
+
+def _work(job: list[list[Sound]], stages: Sequence[ClipStage]) -> list[tuple[dict[str, Any], bytes]]:
     done = []
-    for before, sound in zip([None, *sounds], sounds, strict=False):
-        if before is not None:
-            sound.data, sound.form, before.data = before.data, before.form, None
-        done.append(_through(sound, stages))
-        sound.pcm = sound.words = sound.file = None
+    for sounds in job:
+        for before, sound in zip([None, *sounds], sounds, strict=False):
+            if before is not None:
+                sound.data, sound.form, before.data = before.data, before.form, None
+            done.append(_through(sound, stages))
+            sound.pcm = sound.words = sound.file = None
+        sounds.clear()
     return done
 
 

@@ -1,9 +1,8 @@
 """Enrich: more captions, by a language model, from the captions and events of each clip."""
 
-import gc
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +28,7 @@ from captionstew.enrich.want import Asking, weighed
 from captionstew.enrich.weights import revision_here
 from captionstew.errors import RecipeError
 from captionstew.pipeline.disk import replacing_table
+from captionstew.pipeline.memory import seldom_collected
 from captionstew.pipeline.progress import Event
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
 from captionstew.shards.manifest import Tally
@@ -135,7 +135,7 @@ class Enrich(TableStage):
         (path,), words = self.leaves(context), context.work / "enrich" / "captions.parquet"
         counting = Counting(self.asking)
         with ExitStack() as stack:
-            stack.enter_context(_seldom_collected())
+            stack.enter_context(seldom_collected())
             told = _table(stack, path, PROVENANCE)
             made = _table(stack, words, CAPTION)
             for rows, new in self._made(tables, context, counting, stack):
@@ -178,17 +178,6 @@ class Enrich(TableStage):
         file = heard_by(context)
         heard = file.read_text(encoding="utf-8") if file.is_file() else ""
         return replace(self.asking, detector=heard or self.detector)
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Looking for cyclic garbage, of which asks and answers have none, took a third of the time: it is put off."""
-    before = gc.get_threshold()
-    gc.set_threshold(1 << 20, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 class Progress:

@@ -25,7 +25,7 @@ class Normalize(ClipStage):
         """Decode the clip's part of its source."""
         assert sound.form is not None, "Normalize needs Probe before it"
         form, (first, count) = sound.form, sound.span
-        data = sound.data if sound.data is not None else str(sound.source.path)
+        data = sound.data if sound.data is not None else sound.source.path
         ready = ("flac", "PCM_16", self.sample_rate, 1) == (
             form.container,
             form.subtype,

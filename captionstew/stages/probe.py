@@ -23,7 +23,7 @@ class Probe(ClipStage):
             if sound.data is None and (member or (sound.source.is_flac and sound.source.size <= _HELD)):
                 sound.data = sound.source.read()
             if sound.form is None:
-                audio = sound.data if sound.data is not None else str(sound.source.path)
+                audio = sound.data if sound.data is not None else sound.source.path
                 sound.form, sound.file = probe_open(audio)
         except Undecodable as error:
             return Drop(error.reason, error.detail)

@@ -182,7 +182,7 @@ def run_clips(place: Path) -> list[tuple[Any, ...]]:
     order = {"probe": 0, "duration": 1, "normalize": 2, "measure": 3, "encode": 4}
     found = []
     for path in sorted(place.glob("*.wav")):
-        sound = Sound(path.name, Source(path, -1, path.stat().st_size))
+        sound = Sound(path.name, Source(str(path), -1, path.stat().st_size))
         for stage in sorted(clip_stages, key=lambda stage: order.get(stage.name, 3)):
             assert isinstance(stage, ClipStage)
             assert stage(sound) is None

@@ -47,7 +47,7 @@ class Linger(ClipStage):
             import ray
 
             node = ray.get_runtime_context().get_node_id()
-            trace = Path(folder) / f"{node}-{os.getpid()}-{sound.source.path.stem}"
+            trace = Path(folder) / f"{node}-{os.getpid()}-{Path(sound.source.path).stem}"
             trace.touch()
             time.sleep(_PAUSE)
             trace.unlink()

@@ -1,6 +1,8 @@
 """Measures: against signals whose values are known, and slow twins of the same definitions."""
 
 import math
+import shutil
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from captionstew.audio.codec import Pcm
-from captionstew.audio.measure import Measures, measure
+from captionstew.audio.compiled import compiled
+from captionstew.audio.measure import Measures, _believed, measure, near
 from captionstew.audio.spectra import FRAME, spectra
 
 Samples = npt.NDArray[np.float32]
@@ -143,6 +146,25 @@ def test_clips_of_any_length_are_measured(sine: Callable[..., Samples], length: 
     assert found.dc_offset == pytest.approx(pcm[: max(len(pcm) // FRAME, 1) * FRAME].mean() / 32768, abs=1e-5)
     if length >= 5 * FRAME:
         assert found.loudness == pytest.approx(-9.2, abs=0.2)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="no C compiler here")
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 1000),
+    length=st.integers(1, 30 * FRAME),
+    level=st.sampled_from([0, 1, 30, 3000, 40_000]),
+    pauses=st.booleans(),
+)
+def test_c_and_numpy_find_the_same(seed: int, length: int, level: int, *, pauses: bool) -> None:
+    library = compiled("measure", _believed, native=True)
+    assert library is not None, "what was compiled is not believed"
+    random = np.random.default_rng(seed)
+    sound = (
+        random.normal(0, level, length)
+        * np.repeat(random.integers(0, 2, length // 5000 + 1), 5000)[:length] ** pauses
+    )
+    assert near(np.clip(sound, -32768, 32767).astype(np.int16), library)
 
 
 def test_measures_do_not_change_the_samples(melody: Callable[..., Samples]) -> None:

@@ -141,7 +141,7 @@ def test_a_missing_cut_is_made_from_its_channel_of_the_conversation(
     soundfile.write(path, np.stack([other, wanted], axis=1), 48_000, subtype="PCM_16")
     row = located("paraspeechcaps", native)[IDS["expresso"]]
     assert (row["path"], row["whole"], row["channel"]) == (path.relative_to(native).as_posix(), True, 2)
-    sound = Sound("a:1", Source(path), row["start"], row["end"], channel=row["channel"])
+    sound = Sound("a:1", Source(str(path)), row["start"], row["end"], channel=row["channel"])
     assert Probe()(sound) is None
     assert Normalize()(sound) is None
     assert sound.pcm is not None
@@ -175,7 +175,7 @@ def test_real_clips_are_found_under_a_name_of_the_table(
     found = located("paraspeechcaps", tmp_path, real / "paraspeechcaps")
     assert len(found) == len(names) == 20
     for row in found.values():
-        sound = Sound(row["clip_id"], Source(real / "paraspeechcaps" / row["path"]))
+        sound = Sound(row["clip_id"], Source(str(real / "paraspeechcaps" / row["path"])))
         assert Probe()(sound) is None
         assert Normalize()(sound) is None
         assert sound.seconds > 1

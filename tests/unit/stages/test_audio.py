@@ -38,7 +38,7 @@ def sound(tmp_path: Path) -> Callable[..., Sound]:
     ) -> Sound:
         path = tmp_path / name
         path.write_bytes(data)
-        return Sound("a:1", Source(path, -1, len(data)), first, last)
+        return Sound("a:1", Source(str(path), -1, len(data)), first, last)
 
     return make
 
@@ -95,7 +95,7 @@ def test_a_file_without_frames_ends_at_probe(sound: Make, audio_bytes: Make) -> 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.m4a"])
 def test_a_file_that_is_gone_ends_at_probe(tmp_path: Path, name: str) -> None:
-    clip = Sound("a:1", Source(tmp_path / name, -1, 100))
+    clip = Sound("a:1", Source(str(tmp_path / name), -1, 100))
     end = through(clip, *STAGES)
     assert end is not None
     assert (end[0], end[1].reason) == ("probe", "unreadable")
@@ -145,7 +145,7 @@ def test_a_file_that_vanishes_after_its_headers_were_read_ends_at_normalize(
     for container, subtype in (("WAV", "PCM_16"), ("MP3", "MPEG_LAYER_III")):
         clip = sound(audio_bytes(sine(440, 2.0), RATE, container, subtype))
         assert through(clip, Probe(), Duration()) is None
-        clip.source.path.unlink()
+        Path(clip.source.path).unlink()
         end = ended(clip, Normalize())
         assert end is None or end[0] == "normalize"
 
@@ -246,7 +246,7 @@ def test_a_member_of_a_tar_is_read_like_a_file(tmp_path: Path, melody: Make, aud
             header.size = len(data)
             tar.addfile(header, io.BytesIO(data))
     for row in audio_files([tmp_path]).iter_rows(named=True):
-        clip = Sound("a:1", Source(tmp_path / row["path"], row["offset"], row["length"]))
+        clip = Sound("a:1", Source(str(tmp_path / row["path"]), row["offset"], row["length"]))
         assert through(clip, *STAGES) is None
         assert clip.encoded == data
 
@@ -256,7 +256,7 @@ def test_a_tar_that_ends_within_a_member_drops_that_clip(
 ) -> None:
     data = audio_bytes(sine(440, 2.0))
     (tmp_path / "a.tar").write_bytes(bytes(512) + data[: len(data) // 2])
-    clip = Sound("a:1", Source(tmp_path / "a.tar", 512, len(data)))
+    clip = Sound("a:1", Source(str(tmp_path / "a.tar"), 512, len(data)))
     assert ended(clip, *STAGES) == ("normalize", "truncated")
 
 
@@ -276,6 +276,6 @@ def test_broken_floats_become_silence(sound: Make, audio_bytes: Make) -> None:
 
 def test_a_channel_that_a_file_does_not_have_is_a_drop(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros((RATE, 2), np.float32), RATE)
-    clip = Sound("a:1", Source(tmp_path / "a.wav"), channel=3)
+    clip = Sound("a:1", Source(str(tmp_path / "a.wav")), channel=3)
     assert Probe()(clip) is None
     assert Normalize()(clip) == Drop("channel", "3 of 2")
