@@ -17,7 +17,7 @@ from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.folder import Folder
 from captionstew.pipeline.ledger import Entry, Output
 from captionstew.pipeline.local import Local, Runner
-from captionstew.pipeline.pack import Piece, plan_pieces, run_piece
+from captionstew.pipeline.pack import Piece, audio_lengths, plan_pieces, run_piece
 from captionstew.pipeline.progress import Event, Watch, unwatched
 from captionstew.pipeline.request import Request, Summary
 from captionstew.pipeline.stage import Context, Out, Tables, TableStage, dropped
@@ -45,6 +45,7 @@ class Build:
         self.accounts: list[Account] = []
         self.tally = Tally()
         self.dropped: list[pl.LazyFrame] = []
+        self.pieces: list[Piece] = []
         self.skipped = self.done = self._number = 0
         self.audio_wall = self.audio_seconds = 0.0
 
@@ -87,7 +88,7 @@ class Build:
                 accounting=self.accounts,
                 tally=self.tally,
             )
-            write_sidecar(self.folder.path)
+            write_sidecar(self.folder.path, {one.path: partial(audio_lengths, one) for one in self.pieces})
             clear_partial(self.folder.path)  # of workers that died, or were stopped because a copy was first
         return Summary(
             self.request.out, manifest, runner.name, time.perf_counter() - began, self.audio_wall, self.audio_seconds,
@@ -230,6 +231,7 @@ class Build:
         assert self.context.audio is not None
         places = self.context.places
         pieces = plan_pieces(self.folder.path, tables, self.context.audio, self.pipeline.sink, places)
+        self.pieces = pieces
         if not pieces:
             raise BuildError(
                 "no clip is left to write",

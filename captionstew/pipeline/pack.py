@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -90,6 +91,12 @@ def run_piece(piece: Piece) -> Written:
     reach_plan(piece.plan / "clips.parquet")
     with many_rows():
         return write_shard(piece.path, _tables(piece), piece.schema, piece.expected_bytes)
+
+
+def audio_lengths(piece: Piece) -> npt.NDArray[np.int64]:
+    """Bytes of audio of each row of the shard, as the plan has them."""
+    plan = pl.scan_parquet(piece.plan / "clips.parquet").slice(piece.first, piece.count)
+    return plan.select(pl.col("length").cast(pl.Int64)).collect().to_series().to_numpy()
 
 
 def _write_plan(plan: Path, tables: Tables, audio: pl.LazyFrame) -> None:

@@ -33,10 +33,8 @@ AUDIO = {
     "offset": pl.Int64, "length": pl.Int64, "source_sum": pl.UInt64, "stage": pl.String, "reason": pl.String,
     "detail": pl.String,
 }  # fmt: skip
-_JOB_FILES, _JOB_BYTES = (
-    16,
-    2 << 20,
-)  # at most so many files, and no more of them once they have so many bytes
+_JOB_FILES = 16  # at most
+_JOB_BYTES = 2 << 20  # of audio files; where they have so many, no further one is added
 PLAN = [
     "clip_id",
     "corpus",

@@ -23,6 +23,7 @@ from captionstew.shards.remote import RemoteFile
 from captionstew.shards.thrift import Compact, ThriftError
 
 Spans = npt.NDArray[np.int64]  # one row (offset, length) for each value; (-1, 0) for a null
+Lengths = npt.NDArray[np.int64]  # bytes of each value, in file order
 Read = Callable[[int, int], bytes]  # from byte, so many bytes
 
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3  # PageType; an index page (1) is skipped
@@ -33,10 +34,12 @@ _NULL = (-1, 0)
 _REQUESTS = 16  # at a time to a server
 
 
-def value_spans(path: Path | RemoteFile, leaf: str) -> Spans:
+def value_spans(path: Path | RemoteFile, leaf: str, lengths: Lengths | None = None) -> Spans:
     """Offset and length of each value of `leaf`, in file order; of a remote file by one small request a value.
 
-    StewError if it is compressed, encoded other than PLAIN or by dictionary, or the file is damaged.
+    Whoever knows the `lengths` of all values spares a read for each: one for each page then tells the same.
+    StewError if it is compressed, encoded other than PLAIN or by dictionary, or the file is damaged, or does not
+    hold values of these lengths.
     """
     try:
         with readable(path) as parquet, _opened(path) as (read, size):
@@ -47,13 +50,23 @@ def value_spans(path: Path | RemoteFile, leaf: str) -> Spans:
             _believable([chunk.num_values for chunk in chunks], size)
             column = _Column(read, size, level)
             with ThreadPoolExecutor(1 if isinstance(path, Path) else _REQUESTS) as pool:
-                parts = list(pool.map(column.chunk, chunks))
+                parts = list(pool.map(column.chunk, chunks, _shares(lengths, chunks)))
     except (ThriftError, OSError) as error:
         raise damaged(path, error) from error
     except _Unaddressable as error:
         hint = f"write column {leaf} uncompressed and PLAIN, one value a row"
         raise StewError(f"{path.name}: {error}", where=str(path), hint=hint) from error
     return np.concatenate([np.empty((0, 2), np.int64), *parts])
+
+
+def _shares(lengths: Lengths | None, chunks: list[pq.ColumnChunkMetaData]) -> list[Lengths | None]:
+    """The lengths of each chunk's values."""
+    if lengths is None:
+        return [None] * len(chunks)
+    ends = np.cumsum([chunk.num_values for chunk in chunks], dtype=np.int64)
+    if len(lengths) != (ends[-1] if chunks else 0):
+        raise ThriftError(f"{len(lengths)} values are expected, not {ends[-1] if chunks else 0}")
+    return list(np.split(lengths, ends[:-1]))
 
 
 @contextmanager
@@ -107,8 +120,8 @@ class _Column:
     file_size: int
     level: int
 
-    def chunk(self, chunk: pq.ColumnChunkMetaData) -> Spans:
-        """The spans of all values of one row group."""
+    def chunk(self, chunk: pq.ColumnChunkMetaData, lengths: Lengths | None) -> Spans:
+        """The spans of all values of one row group; quicker where their `lengths` are known."""
         if chunk.compression != "UNCOMPRESSED":
             raise _Unaddressable(f"column {chunk.path_in_schema} is compressed ({chunk.compression})")
         position = chunk.dictionary_page_offset or chunk.data_page_offset
@@ -123,18 +136,30 @@ class _Column:
                 page = spans[filled : filled + header.values]
                 if len(page) != header.values:
                     raise ThriftError(f"more values than the {chunk.num_values} of the row group")
-                self._page(header, start, position, dictionary, page)
+                known = lengths[filled : filled + len(page)] if lengths is not None else None
+                self._page(header, start, position, dictionary, page, known)
                 filled += header.values
         if filled != chunk.num_values:
             raise ThriftError(f"{filled} values in the pages, {chunk.num_values} in the footer")
         return spans
 
-    def _page(self, header: _Header, start: int, end: int, dictionary: Spans | None, page: Spans) -> None:
+    def _page(
+        self,
+        header: _Header,
+        start: int,
+        end: int,
+        dictionary: Spans | None,
+        page: Spans,
+        lengths: Lengths | None,
+    ) -> None:
         """Fill `page` with the spans of one data page."""
         start, present = self._present(header, start, end)
         count = int(present.sum())
         if header.encoding == _PLAIN:
-            page[present] = self._plain(start, end, count)
+            known = lengths[present] if lengths is not None else None
+            page[present] = (
+                self._plain(start, end, count) if known is None else self._known(start, end, known)
+            )
         elif header.encoding in (_PLAIN_DICTIONARY, _RLE_DICTIONARY) and dictionary is not None:
             if not count:
                 return
@@ -173,6 +198,15 @@ class _Column:
         if position != end:
             raise ThriftError(f"{end - position} bytes left over before byte {end}")
         return spans
+
+    def _known(self, position: int, end: int, lengths: Lengths) -> Spans:
+        """As `_plain`, for values of these lengths: the first one's is read, and together they must fill the page."""
+        ends = position + np.cumsum(lengths + 4)
+        filled = int(ends[-1]) if len(ends) else position
+        first = int.from_bytes(self._read(position, 4), "little") if len(ends) else 0
+        if filled != end or (len(ends) and first != lengths[0]):
+            raise ThriftError(f"the values before byte {end} do not have the lengths that were expected")
+        return np.stack([ends - lengths, lengths], axis=1)
 
     def _header(self, position: int, end: int) -> tuple[_Header, int]:
         """The page header at `position` and where it ends."""

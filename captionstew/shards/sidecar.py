@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from captionstew.shards.atomic import write_bytes
 from captionstew.shards.columns import ShardFile, leaf_names, read_columns
 from captionstew.shards.layout import MANIFEST, SIDECAR, audio_files, inside
 from captionstew.shards.manifest import read_manifest
-from captionstew.shards.pages import value_spans
+from captionstew.shards.pages import Lengths, value_spans
 from captionstew.shards.remote import Remote, RemoteFile
 from captionstew.shards.write import AUDIO_LEAF
 
@@ -57,15 +58,17 @@ class Sidecar:
     sample_rate: int | None
 
 
-def addresses(path: Path | RemoteFile) -> pa.Table:
+def addresses(path: Path | RemoteFile, lengths: Lengths | None = None) -> pa.Table:
     """Where the audio of each row lies in a Parquet file, by its structure; null where a row has no audio.
+
+    `lengths` of the audio (bytes), where they are known, spare a read for each row.
 
     Columns offset (uint64) and length (uint32), and of num_samples, sample_rate, num_captions (uint32) those
     that the file can tell. Any Parquet with an uncompressed `audio` will do, binary or a struct with `bytes`;
     StewError if it is compressed or the file damaged.
     """
     leaves = leaf_names(path)
-    spans = value_spans(path, AUDIO_LEAF if AUDIO_LEAF in leaves else "audio")
+    spans = value_spans(path, AUDIO_LEAF if AUDIO_LEAF in leaves else "audio", lengths)
     absent = spans[:, 0] < 0
     columns = {
         "offset": pa.array(spans[:, 0].astype(np.uint64), mask=absent),
@@ -79,12 +82,13 @@ def addresses(path: Path | RemoteFile) -> pa.Table:
     return pa.table(columns)
 
 
-def write_sidecar(folder: Path) -> Path:
+def write_sidecar(folder: Path, known: Mapping[Path, Callable[[], Lengths]] = MappingProxyType({})) -> Path:
     """`index/clips.arrow` covers the audio tier of a build folder; the same bytes for the same shards.
 
     Hashes come from the manifest where it has them, so write that first: else every file is read to hash it.
+    `known` tells the lengths of a shard's audio, where whoever wrote it still has them.
     """
-    return _save(folder, _made(folder))
+    return _save(folder, _made(folder, known))
 
 
 def write_sidecar_of(folder: Path, files: Sequence[tuple[str, Path, tuple[int, str]]]) -> Path:
@@ -139,20 +143,24 @@ def read_sidecar(folder: Path) -> Sidecar:
         raise StewError(f"{SIDECAR} is damaged", cause=cause, where=str(path), hint=hint) from error
 
 
-def _made(folder: Path) -> Sidecar:
-    known = _claimed(folder)
+def _made(folder: Path, known: Mapping[Path, Callable[[], Lengths]] = MappingProxyType({})) -> Sidecar:
+    claimed = _claimed(folder)
     files = []
     for path in audio_files(folder):
         name, size = inside(folder, path), path.stat().st_size
-        files.append((name, path, (size, known.get((name, size)) or file_sha256(path))))
-    return _covering(files)
+        files.append((name, path, (size, claimed.get((name, size)) or file_sha256(path))))
+    return _covering(files, known)
 
 
-def _covering(files: Sequence[tuple[str, Path | RemoteFile, tuple[int, str]]]) -> Sidecar:
+def _covering(
+    files: Sequence[tuple[str, Path | RemoteFile, tuple[int, str]]],
+    known: Mapping[Path, Callable[[], Lengths]] = MappingProxyType({}),
+) -> Sidecar:
     """The sidecar of shards, each with its name in the release, its bytes and its hash."""
     indexed, tables = [], [_EMPTY]
     for number, (name, path, facts) in enumerate(files):
-        table = addresses(path)
+        lengths = known[path]() if isinstance(path, Path) and path in known else None
+        table = addresses(path, lengths)
         if table.schema.names != _EMPTY.column_names[1:] or table["offset"].null_count:
             hint = "leave only shards of clip.v1 in data/audio"
             raise StewError(f"{path.name} is not a shard of clips with audio", where=str(path), hint=hint)

@@ -1,6 +1,7 @@
 """Units: how the clips of a build are split into pieces of audio work."""
 
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,25 @@ def test_a_window_is_the_same_clip_whatever_unit_it_is_in(tmp_path: Path) -> Non
         found.append((len(units), pl.concat(tables)["audio_sha256"].to_list()))
     assert (found[0][0], found[1][0]) == (6, 1)
     assert found[0][1] == found[1][1]
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_records_come_in_the_order_of_rows_however_files_are_shared_out(tmp_path: Path, threads: int) -> None:
+    """Small files, a large one and windows of one recording among them."""
+    draw = np.random.default_rng(0)
+    lengths = [0.9 + 0.01 * i for i in range(40)]
+    lengths[20] = 90.0  # more bytes than one thread takes at once
+    for i, length in enumerate(lengths):
+        soundfile.write(tmp_path / f"{i:05}.wav", 0.1 * draw.standard_normal(int(16_000 * length)), 16_000)
+    soundfile.write(tmp_path / "long.flac", 0.1 * draw.standard_normal(16_000 * 65), 16_000)
+    clips = pl.concat([rows(25), windows(6, 100_000), rows(40)[25:]])
+    (unit,) = cut(clips, tmp_path, 100 * MEGABYTE)
+    run_unit(replace(unit, threads=threads))
+    table = pl.read_parquet(unit.folder / f"{unit.name}.parquet")
+    assert table["clip_id"].to_list() == clips["clip_id"].to_list()
+    expected = [*lengths[:25], *[10.0] * 6, *lengths[25:]]
+    assert table["duration"].to_list() == pytest.approx(expected, abs=1e-3)
+    assert table["offset"].is_sorted()
 
 
 def test_a_build_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
 """Addresses of values, found from a Parquet file's own structure."""
 
+import os
 import random
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from captionstew.errors import StewError
-from captionstew.shards.pages import _Column, value_spans
+from captionstew.shards.pages import Lengths, _Column, value_spans
 from captionstew.shards.thrift import ThriftError
+
+Wrong = Callable[[Lengths], Lengths]
 
 
 def _pick(path: Path, leaf: str) -> list[bytes | None]:
@@ -155,3 +160,43 @@ def test_a_footer_that_promises_a_hundred_million_rows_costs_no_memory(tmp_path:
     path.write_bytes(data.replace(promise, lie))
     with pytest.raises(StewError, match="134217727 values in a file of"):
         value_spans(path, "audio")
+
+
+@pytest.mark.parametrize("page", ["1.0", "2.0"])
+def test_known_lengths_spare_a_read_for_each_value(
+    tmp_path: Path, page: Literal["1.0", "2.0"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, draw = tmp_path / "a.parquet", np.random.default_rng(0)
+    values = [draw.bytes(int(size)) if size else None for size in draw.integers(0, 900, 3_000)]
+    pq.write_table(pa.table({"audio": values}), path, compression="none", use_dictionary=False, row_group_size=700,
+                   data_page_size=40_000, data_page_version=page)  # fmt: skip
+    reads, pread = [], os.pread
+
+    def counted(descriptor: int, size: int, position: int) -> bytes:
+        reads.append(size)
+        return pread(descriptor, size, position)
+
+    monkeypatch.setattr(os, "pread", counted)
+    slowly, slow = value_spans(path, "audio"), len(reads)
+    lengths = np.array([len(value or b"") for value in values])
+    np.testing.assert_array_equal(value_spans(path, "audio", lengths), slowly)
+    assert len(reads) - slow < slow / 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda lengths: lengths[:-1], "99 values are expected, not 100"),
+        (lambda lengths: lengths + (np.arange(100) == 60), "do not have the lengths that were expected"),
+        (lambda lengths: np.roll(lengths, 1), "do not have the lengths that were expected"),
+    ],
+)
+def test_lengths_that_are_not_those_of_the_file_are_refused(tmp_path: Path, wrong: Wrong, said: str) -> None:
+    values = [bytes(i + 1) for i in range(100)]
+    pq.write_table(
+        pa.table({"audio": values}), tmp_path / "a.parquet", compression="none", use_dictionary=False
+    )
+    lengths = wrong(np.arange(1, 101))
+    with pytest.raises(StewError) as error:
+        value_spans(tmp_path / "a.parquet", "audio", lengths)
+    assert said in str(error.value.cause)
