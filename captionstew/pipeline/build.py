@@ -3,6 +3,7 @@
 import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -244,18 +245,18 @@ class Build:
         self.watch(Event(stage, len(pieces) - len(todo), len(pieces), skipped=not todo))
         began = time.perf_counter()
         clips = sum(shard.rows for shard in shards.values() if shard)
-        ran = runner.run(run_piece, todo, [piece.expected_bytes for piece in todo])
-        for number, (place, shard) in enumerate(ran, 1 + len(pieces) - len(todo)):
-            piece = todo[place]
-            shards[piece.path] = shard
-            output = {
-                piece.path.relative_to(self.folder.path).as_posix(): Output.of(piece.path, shard.sha256)
-            }
-            self.ledger.add(Entry(stage, next(iter(output)), piece.name, piece.count, shard.rows, {}, output,
-                                  round(time.perf_counter() - began, 3)))  # fmt: skip
-            self.done += 1
-            clips += shard.rows
-            self.watch(Event(stage, number, len(pieces), clips=clips))
+        sizes = [piece.expected_bytes for piece in todo]
+        with closing(runner.run(run_piece, todo, sizes, narrow=True)) as ran:
+            for number, (place, shard) in enumerate(ran, 1 + len(pieces) - len(todo)):
+                piece = todo[place]
+                shards[piece.path] = shard
+                name = piece.path.relative_to(self.folder.path).as_posix()
+                output = {name: Output.of(piece.path, shard.sha256)}
+                wall = round(time.perf_counter() - began, 3)
+                self.ledger.add(Entry(stage, name, piece.name, piece.count, shard.rows, {}, output, wall))
+                self.done += 1
+                clips += shard.rows
+                self.watch(Event(stage, number, len(pieces), clips=clips))
         return [shard for shard in shards.values() if shard is not None]
 
     def _finished(self, stage: str, piece: Piece) -> Written | None:

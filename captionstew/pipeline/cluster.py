@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -53,8 +53,13 @@ class Cluster:
         self._ray.init(address=address, **quiet)
 
     def run(
-        self, function: Callable[[T], R], tasks: Sequence[T], sizes: Sequence[int] = ()
-    ) -> Iterator[tuple[int, R]]:
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        sizes: Sequence[int] = (),
+        *,
+        narrow: bool = False,
+    ) -> Generator[tuple[int, R]]:
         """As they finish, what is large first; two tasks per core are under way, so that an end is quick.
 
         A task may run more than once: it leaves whole files, and the same ones each time.

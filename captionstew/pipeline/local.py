@@ -1,12 +1,15 @@
-"""The reference runner: this process, one task after the other."""
+"""The reference runner: this process."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Protocol, TypeVar
 
 from captionstew.pipeline.unit import threads_here
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_AT_ONCE = 4  # tasks of one thread each; every shard that is written holds its row group
 
 
 class Runner(Protocol):
@@ -16,9 +19,17 @@ class Runner(Protocol):
     threads: int  # that a task may use
 
     def run(
-        self, function: Callable[[T], R], tasks: Sequence[T], sizes: Sequence[int] = ()
-    ) -> Iterator[tuple[int, R]]:
-        """Every task, those with the largest of `sizes` perhaps first; the first failure ends it."""
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        sizes: Sequence[int] = (),
+        *,
+        narrow: bool = False,
+    ) -> Generator[tuple[int, R]]:
+        """Every task, those with the largest of `sizes` perhaps first; the first failure ends it.
+
+        A task is `narrow` that uses one thread whatever it may use. Close what this returns: nothing is then at work.
+        """
         ...
 
     def close(self) -> None:
@@ -27,18 +38,33 @@ class Runner(Protocol):
 
 
 class Local:
-    """One process; a task uses a thread per core."""
+    """One process; a task uses a thread per core, or several tasks run that use one each."""
 
     def __init__(self) -> None:
         self.threads = threads_here()
         self.name = f"this process, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def run(
-        self, function: Callable[[T], R], tasks: Sequence[T], sizes: Sequence[int] = ()
-    ) -> Iterator[tuple[int, R]]:
-        """In order."""
-        for place, task in enumerate(tasks):
-            yield place, function(task)
+        self,
+        function: Callable[[T], R],
+        tasks: Sequence[T],
+        sizes: Sequence[int] = (),
+        *,
+        narrow: bool = False,
+    ) -> Generator[tuple[int, R]]:
+        """In order, but for narrow tasks, which come as they are ready."""
+        at_once = min(_AT_ONCE, self.threads, len(tasks)) if narrow else 1
+        if at_once < 2:
+            for place, task in enumerate(tasks):
+                yield place, function(task)
+            return
+        with ThreadPoolExecutor(at_once, thread_name_prefix="tasks") as pool:
+            places = {pool.submit(function, task): place for place, task in enumerate(tasks)}
+            try:
+                for future in as_completed(places):
+                    yield places[future], future.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # what has begun ends before the block does
 
     def close(self) -> None:
         """Nothing was taken."""

@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import platform
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _LARGEST = 32 << 20  # bytes of a buffer that is kept (glibc takes no more); 80 s of 48 kHz stereo
+_LOCK, _FOUND = threading.Lock(), list[tuple[int, int, int]]()  # thresholds of the garbage collector
 _KEPT = 64 << 20  # bytes of free memory at the end of the heap
 
 
@@ -41,13 +43,18 @@ def many_rows() -> Iterator[None]:
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Cyclic garbage is looked for every million objects, not every 700: that took a third of enrichment's time."""
-    before = gc.get_threshold()
-    gc.set_threshold(1 << 20, *before[1:])
+    """Cyclic garbage is looked for every million objects, not every 700: that took a third of enrichment's time.
+
+    Several threads may be inside: who leaves last sets back what the first one found.
+    """
+    with _LOCK:
+        _FOUND.append(gc.get_threshold())
+        gc.set_threshold(1 << 20, *_FOUND[0][1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        with _LOCK:
+            gc.set_threshold(*_FOUND.pop())
 
 
 @cache

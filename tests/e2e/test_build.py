@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -307,10 +308,15 @@ def test_opus_and_a_captions_tier_are_choices(table: Path, tmp_path: Path) -> No
     assert "audio" not in captions.columns
 
 
-def test_small_shards_are_named_sorted_and_complete(table: Path, tmp_path: Path) -> None:
+def test_small_shards_are_named_sorted_and_complete(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipeline = _with(_request(table, tmp_path).pipeline, Shard(megabytes=1))
-    _build(table, tmp_path, pipeline=pipeline)
-    paths = sorted(tmp_path.glob("data/audio/folder/*.parquet"))
+    for threads in (1, 3):
+        monkeypatch.setattr("captionstew.pipeline.local.threads_here", partial(int, threads))
+        _build(table, tmp_path / str(threads), pipeline=pipeline)
+    assert _hashes(tmp_path / "1") == _hashes(tmp_path / "3")
+    paths = sorted(tmp_path.glob("1/data/audio/folder/*.parquet"))
     assert [path.name for path in paths] == [
         f"train-{i:05}-of-{len(paths):05}.parquet" for i in range(len(paths))
     ]
