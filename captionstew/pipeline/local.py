@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Protocol, TypeVar
 
+from captionstew.pipeline.stop import stopping
 from captionstew.pipeline.unit import threads_here
 
 T = TypeVar("T")
@@ -28,7 +29,8 @@ class Runner(Protocol):
     ) -> Generator[tuple[int, R]]:
         """Every task, those with the largest of `sizes` perhaps first; the first failure ends it.
 
-        A task is `narrow` that uses one thread whatever it may use. Close what this returns: nothing is then at work.
+        A task is `narrow` that uses one thread whatever it may use. Close what this returns: tasks that have begun end
+        at their next `go_on`, and nothing is then at work.
         """
         ...
 
@@ -58,13 +60,14 @@ class Local:
             for place, task in enumerate(tasks):
                 yield place, function(task)
             return
-        with ThreadPoolExecutor(at_once, thread_name_prefix="tasks") as pool:
-            places = {pool.submit(function, task): place for place, task in enumerate(tasks)}
-            try:
-                for future in as_completed(places):
-                    yield places[future], future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)  # what has begun ends before the block does
+        pool = ThreadPoolExecutor(at_once, thread_name_prefix="tasks")
+        places = {pool.submit(function, task): place for place, task in enumerate(tasks)}
+        try:
+            for future in as_completed(places):
+                yield places[future], future.result()
+        finally:
+            with stopping():
+                pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         """Nothing was taken."""

@@ -23,6 +23,7 @@ from captionstew.pipeline.disk import replacing_table
 from captionstew.pipeline.memory import many_rows
 from captionstew.pipeline.reach import reach_plan
 from captionstew.pipeline.stage import Sink, Tables
+from captionstew.pipeline.stop import go_on
 from captionstew.schema import AUDIO, schema
 from captionstew.shards.layout import shard_path
 from captionstew.shards.write import ROWS_PER_GROUP, Written, write_shard
@@ -153,6 +154,7 @@ def _tables(piece: Piece) -> Iterator[pa.Table]:
     most = max(int(group["length"].sum()) for group in rows.iter_slices(ROWS_PER_GROUP))
     with _Blobs(work, piece.roots, most) as blobs:
         for group in rows.iter_slices(ROWS_PER_GROUP):
+            go_on()
             columns: dict[str, Any] = group.to_dict(as_series=False)
             columns |= {"captions": [texts.get(position, []) for position in columns["position"]]}
             columns |= {"subset": [subset(clip_id) for clip_id in columns["clip_id"]]}

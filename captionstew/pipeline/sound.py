@@ -25,12 +25,13 @@ class Source:
 
     def read(self) -> bytes:
         """All bytes of the file or member; fewer where it ends before."""
-        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor, at = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), max(self.offset, 0)
         try:
-            whole = self.offset < 0
-            return os.pread(
-                descriptor, os.fstat(descriptor).st_size if whole else self.size, max(self.offset, 0)
-            )
+            size = self.size if self.offset >= 0 else os.fstat(descriptor).st_size
+            data = os.pread(descriptor, size, at)
+            while len(data) < size and (more := os.pread(descriptor, size - len(data), at + len(data))):
+                data += more  # the system gives 2 GB at a time
+            return data
         finally:
             os.close(descriptor)
 

@@ -10,6 +10,7 @@ import pytest
 
 from captionstew.pipeline.local import Local
 from captionstew.pipeline.memory import seldom_collected
+from captionstew.pipeline.stop import go_on
 
 
 @pytest.fixture
@@ -76,3 +77,21 @@ def test_many_may_put_the_garbage_off_at_once() -> None:
         leave[1].set()
         second.result()
     assert gc.get_threshold() == before
+
+
+def test_a_task_that_is_at_work_ends_at_its_next_step(local: Local) -> None:
+    steps = [0, 0]
+
+    def task(number: int) -> None:
+        while number:  # the other one is over at once
+            go_on()
+            steps[number] += 1
+            time.sleep(0.01)
+
+    began = time.monotonic()
+    with closing(local.run(task, range(2), narrow=True)) as ran:
+        assert next(ran) == (0, None)
+        time.sleep(0.1)
+    assert time.monotonic() - began < 5
+    assert steps[1] > 1
+    go_on()  # whoever begins later is not stopped
