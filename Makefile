@@ -109,10 +109,10 @@ endif
 enrich-env: $(VLLM_VENV)/.installed ## the environment of vLLM, for captionstew enrich: VLLM=vllm==0.33.0
 
 test: $(VENV)/.dev ## the tests, under twelve minutes on two cores
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not vllm"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not slow and not vllm"
 
 test-all: $(VENV)/.dev ## the slow ones too
-	@$(BIN)/python -m pytest -q -n 2 -m "not vllm"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "not vllm"
 
 test-vllm: $(VENV)/.dev $(if $(CAPTIONSTEW_VLLM_PYTHON),,$(VLLM_VENV)/.installed) ## the engines against the real vLLM, minutes
 	@$(BIN)/python -m pytest -q -m vllm tests/vllm
